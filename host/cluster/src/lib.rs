@@ -1,0 +1,1 @@
+//! Where objects meet a cluster: the order in which they are applied.

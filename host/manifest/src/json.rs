@@ -1,0 +1,201 @@
+//! JSON in and out (RFC 8259): strict reading into [`Value`], canonical writing.
+//!
+//! Canonical means: members sorted by the bytes of their names, no white space, integers exact and never in exponent
+//! form, other numbers as Go prints them, text escaped only where JSON demands it.
+
+use std::fmt::{self, Write as _};
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use crate::read::Position;
+use crate::value::{Map, Number, Value};
+
+/// Text that is no JSON.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct JsonError {
+    /// What is wrong; holds no piece of the text but names of repeated members.
+    pub message: String,
+    /// Where.
+    pub at: Position,
+}
+
+impl From<serde_json::Error> for JsonError {
+    fn from(error: serde_json::Error) -> Self {
+        let message = error.to_string();
+        let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(head, _)| head).to_owned();
+        Self { message, at: Position { line: error.line().max(1), column: error.column().max(1) } }
+    }
+}
+
+/// Reads one value; anything but white space behind it is an error, and so is a repeated member.
+pub fn parse(text: &str) -> Result<Value, JsonError> {
+    Ok(serde_json::from_str(text)?)
+}
+
+/// Reads values that follow one another, each with the place where it starts.
+pub(crate) fn stream(text: &str) -> Result<Vec<(Value, Position)>, JsonError> {
+    let mut values = Vec::new();
+    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let (mut line, mut counted) = (1, 0);
+    loop {
+        let offset = stream.byte_offset();
+        let start = text.len() - text[offset..].trim_start().len();
+        let Some(value) = stream.next() else { return Ok(values) };
+        line += text[counted..start].matches('\n').count();
+        counted = start;
+        let column = text[..start].rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
+        values.push((value?, Position { line, column }));
+    }
+}
+
+/// Canonical JSON text of a value.
+pub fn to_string(value: &Value) -> String {
+    let mut out = String::new();
+    write_value(&mut out, value);
+    out
+}
+
+/// Appends the canonical JSON text of a value.
+pub fn write_value(out: &mut String, value: &Value) {
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Bool(true) => out.push_str("true"),
+        Value::Bool(false) => out.push_str("false"),
+        Value::Number(number) => push(out, number),
+        Value::String(text) => write_string(out, text),
+        Value::Array(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_value(out, item);
+            }
+            out.push(']');
+        }
+        Value::Object(map) => {
+            out.push('{');
+            for (index, (key, value)) in map.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_string(out, key);
+                out.push(':');
+                write_value(out, value);
+            }
+            out.push('}');
+        }
+    }
+}
+
+/// Appends a JSON string: `"`, `\` and control characters escaped, all else as it is.
+pub fn write_string(out: &mut String, text: &str) {
+    out.push('"');
+    let mut plain_from = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let escape = match byte {
+            b'"' => "\\\"",
+            b'\\' => "\\\\",
+            b'\n' => "\\n",
+            b'\r' => "\\r",
+            b'\t' => "\\t",
+            0x08 => "\\b",
+            0x0c => "\\f",
+            0x00..=0x1f => "",
+            _ => continue,
+        };
+        out.push_str(&text[plain_from..at]);
+        if escape.is_empty() {
+            push(out, format_args!("\\u{byte:04x}"));
+        } else {
+            out.push_str(escape);
+        }
+        plain_from = at + 1;
+    }
+    out.push_str(&text[plain_from..]);
+    out.push('"');
+}
+
+fn push(out: &mut String, text: impl fmt::Display) {
+    // Writing to a String cannot fail.
+    let _ = write!(out, "{text}");
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ValueVisitor;
+
+        impl<'de> Visitor<'de> for ValueVisitor {
+            type Value = Value;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON value")
+            }
+            fn visit_unit<E>(self) -> Result<Value, E> {
+                Ok(Value::Null)
+            }
+            fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+                Ok(Value::Bool(value))
+            }
+            fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+                Ok(Value::Number(Number::Int(value)))
+            }
+            fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+                Ok(Value::Number(Number::from_u64(value)))
+            }
+            fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+                Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("number out of range"))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+                Ok(Value::String(text.into()))
+            }
+            fn visit_string<E>(self, text: String) -> Result<Value, E> {
+                Ok(Value::String(text.into()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = access.next_element()? {
+                    items.push(item);
+                }
+                Ok(Value::Array(items))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = access.next_entry::<String, Value>()? {
+                    entries.push((entry.0.into_boxed_str(), entry.1));
+                }
+                let map = Map::from_entries(entries).map_err(|key| {
+                    serde::de::Error::custom(format_args!("the member `{key}` stands there twice"))
+                })?;
+                Ok(Value::Object(map))
+            }
+        }
+
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_canonical() {
+        let value = parse("{\"b\": [1.0, 1e3, 18446744073709551615, \"\\u0001\\/ü\"], \"a\": -0.5}").unwrap();
+        assert_eq!(to_string(&value), "{\"a\":-0.5,\"b\":[1,1000,18446744073709551615,\"\\u0001/ü\"]}");
+    }
+
+    #[test]
+    fn repeated_members_and_trailing_text_are_refused() {
+        assert!(parse(r#"{"a":1,"a":2}"#).unwrap_err().message.contains("`a` stands there twice"));
+        assert!(parse("{} x").is_err());
+    }
+
+    #[test]
+    fn a_stream_tells_where_each_value_starts() {
+        let values = stream("{}\n\n  {\"a\":1}{}").unwrap();
+        let starts: Vec<_> = values.iter().map(|(_, at)| (at.line, at.column)).collect();
+        assert_eq!(starts, [(1, 1), (3, 3), (3, 10)]);
+    }
+}

@@ -1,0 +1,82 @@
+//! A stream taken apart into documents, as apimachinery's `YAMLReader` does it.
+//!
+//! That reader works on lines, before any YAML is parsed: `---` at the start of a line ends a document wherever it
+//! stands, CRLF becomes LF, and the last line gets a line feed.
+
+use std::borrow::Cow;
+
+/// One document of a stream.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Document<'a> {
+    /// Its text, where the line `---` above it is left out.
+    pub(crate) text: Cow<'a, str>,
+    /// The line of the stream on which the text starts, from 1.
+    pub(crate) line: usize,
+}
+
+/// A separator line with something other than a comment behind its dashes.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct GluedSeparator {
+    /// The line of the stream, from 1.
+    pub(crate) line: usize,
+}
+
+/// Takes the stream apart. `text` has no byte order mark at its start any more.
+pub(crate) fn documents(text: &str) -> Result<Vec<Document<'_>>, GluedSeparator> {
+    let mut documents = Vec::new();
+    let mut start = 0;
+    let mut start_line = 1;
+    let mut offset = 0;
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        let number = index + 1;
+        // A byte order mark may begin every document of joined files.
+        let bare = line.strip_prefix('\u{feff}').unwrap_or(line);
+        if let Some(rest) = bare.strip_prefix("---") {
+            let rest = rest.trim();
+            if !rest.is_empty() && !rest.starts_with('#') {
+                return Err(GluedSeparator { line: number });
+            }
+            push(&mut documents, &text[start..offset], start_line);
+            start = offset + line.len();
+            start_line = number + 1;
+        }
+        offset += line.len();
+    }
+    push(&mut documents, &text[start..], start_line);
+    Ok(documents)
+}
+
+fn push<'a>(documents: &mut Vec<Document<'a>>, text: &'a str, line: usize) {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.is_empty() {
+        return;
+    }
+    let mut text = if text.contains("\r\n") { Cow::Owned(text.replace("\r\n", "\n")) } else { Cow::Borrowed(text) };
+    if !text.ends_with('\n') {
+        text.to_mut().push('\n');
+    }
+    documents.push(Document { text, line });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(stream: &str) -> Vec<(String, usize)> {
+        documents(stream).unwrap().into_iter().map(|d| (d.text.into_owned(), d.line)).collect()
+    }
+
+    #[test]
+    fn separators_end_documents() {
+        assert_eq!(texts("a: 1\n--- # c\nb: 2"), [("a: 1\n".into(), 1), ("b: 2\n".into(), 3)]);
+        assert_eq!(texts("---\n---\na: 1\r\nb: |\r\n  x\r\n"), [("a: 1\nb: |\n  x\n".into(), 3)]);
+        assert_eq!(texts("\u{feff}a: 1\n---\n\u{feff}b: 1\n"), [("a: 1\n".into(), 1), ("b: 1\n".into(), 3)]);
+    }
+
+    #[test]
+    fn a_glued_separator_is_refused() {
+        assert_eq!(documents("a: 1\n---apiVersion: v1\n"), Err(GluedSeparator { line: 2 }));
+        assert_eq!(documents("--- {a: 1}\n"), Err(GluedSeparator { line: 1 }));
+        assert!(documents("a: |\n  ---x\n").is_ok());
+    }
+}

@@ -1,0 +1,1 @@
+//! Pipeline file, environment, lock and the run from manifests to output.

@@ -1,0 +1,1 @@
+//! The sandbox: runs WebAssembly transform components under limits and grants.

@@ -1,0 +1,1 @@
+//! Built-in plugin: declares login clients and wires workloads to them.

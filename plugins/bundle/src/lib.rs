@@ -1,0 +1,1 @@
+//! The built-in plugins as WebAssembly components, with their digests.

@@ -1,0 +1,1 @@
+//! Built-in plugin: turns production hosts and namespaces into a review environment's.

@@ -1,0 +1,1 @@
+//! Write a Lathe transform plugin in Rust.

@@ -1,0 +1,1 @@
+//! Built-in plugin: secret references become tokens.
