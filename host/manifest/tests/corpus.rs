@@ -1,5 +1,5 @@
 //! Real manifests against kubectl's reading of them. The corpus is third-party data and not part of this repository;
-//! where `LATHE_CORPUS` or the folder beside the checkout is absent, these tests say so and pass.
+//! where the folder beside the checkout is absent, these tests say so and pass.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

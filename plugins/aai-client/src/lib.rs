@@ -1,1 +1,98 @@
-//! Built-in plugin: declares login clients and wires workloads to them.
+//! Built-in plugin `aai-client`: declares an OpenID Connect client per entry of its config and wires workloads to it.
+//!
+//! It registers nothing. The workload reads the client's id and secret from a Secret whose name is known beforehand, so
+//! what is rendered is the same before and after registration. The keys that the registered client will supply are taken
+//! out of the input's own Secret, so that nobody applies another environment's client over it.
+
+mod config;
+mod profile;
+mod workload;
+
+use lathe_sdk::{Descriptor, Location, Object, Outcome, Request, Scope, Transform, json, oidc_clients};
+
+use config::{Client, Config};
+
+/// The plugin.
+pub struct AaiClient;
+
+impl Transform for AaiClient {
+    fn describe() -> Descriptor {
+        Descriptor {
+            name: "aai-client",
+            version: env!("CARGO_PKG_VERSION"),
+            summary: "Declares login clients and wires workloads to the Secrets that will hold them",
+            config_schema: config::schema(),
+            scope: Scope::Set,
+        }
+    }
+
+    fn transform(request: &Request) -> Result<Outcome, String> {
+        let config: Config = request.config()?;
+        let mut outcome = Outcome::default();
+        for client in &config.clients {
+            let intent = intent(client, request)?;
+            let binding = oidc_clients::declare(&intent.to_string());
+            if binding.secret_name.is_empty() {
+                // The host has noted why it refused the intent.
+                continue;
+            }
+            take_keys(&request.objects, &binding.secret_name, &binding.keys, &mut outcome);
+            let wired = workload::wire(&request.objects, client, &binding, &mut outcome)?;
+            if !wired {
+                let message = format!(
+                    "no workload uses Secret `{}` of client `{}`; name one under `workloads`, as Kind/name",
+                    binding.secret_name, client.name
+                );
+                outcome.error("unwired-client", message, None);
+            }
+        }
+        Ok(outcome)
+    }
+}
+
+lathe_sdk::register!(AaiClient);
+
+/// What the client has to be, in this environment.
+fn intent(client: &Client, request: &Request) -> Result<lathe_sdk::Value, String> {
+    let hosts: Vec<&str> = client
+        .hosts
+        .iter()
+        .map(|host| request.environment.hosts.get(host).map_or(host.as_str(), String::as_str))
+        .collect();
+    let callback = profile::callback(client)?;
+    let redirects: Vec<String> = hosts.iter().map(|host| format!("https://{host}{callback}")).collect();
+    Ok(json!({
+        "name": client.name,
+        "profile": client.profile,
+        "secretName": client.secret_name,
+        "hosts": hosts,
+        "redirectUris": redirects,
+        "scopes": client.scopes,
+    }))
+}
+
+/// Takes the client's keys out of the input's Secrets of that name; one that is left empty goes.
+fn take_keys(objects: &[Object], secret: &str, keys: &[(String, String)], outcome: &mut Outcome) {
+    for object in objects.iter().filter(|object| object.is("", "Secret") && object.name == secret) {
+        let mut left = 0;
+        let mut taken = Vec::new();
+        for field in ["data", "stringData"] {
+            for key in object.value[field].as_object().into_iter().flat_map(|map| map.keys()) {
+                if keys.iter().any(|(_, name)| name == key) {
+                    taken.push(format!("/{field}/{}", lathe_sdk::escape(key)));
+                } else {
+                    left += 1;
+                }
+            }
+        }
+        if left == 0 {
+            outcome.drop_object(object.key);
+            let at = Location { object: object.key, pointer: String::new() };
+            outcome.info("client-secret-dropped", format!("Secret `{secret}` held nothing but the client's own keys"), Some(at));
+            continue;
+        }
+        for pointer in taken {
+            outcome.remove(object.key, pointer);
+        }
+    }
+}

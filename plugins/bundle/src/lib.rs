@@ -1,1 +1,23 @@
-//! The built-in plugins as WebAssembly components, with their digests.
+//! The built-in plugins as WebAssembly components, built from this workspace and embedded.
+
+/// One built-in plugin.
+#[derive(Clone, Copy)]
+pub struct Builtin {
+    /// Its name, as in `builtin:NAME`.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// `sha256:…` over the sources it was built from. Compilers of different machines may give different bytes for the
+    /// same plugin; this tells that it is the same.
+    pub source: &'static str,
+    /// The component.
+    pub wasm: &'static [u8],
+}
+
+/// All of them, by name.
+pub const BUILTINS: &[Builtin] = include!(concat!(env!("OUT_DIR"), "/builtins.rs"));
+
+/// The one of that name.
+pub fn find(name: &str) -> Option<&'static Builtin> {
+    BUILTINS.iter().find(|builtin| builtin.name == name)
+}

@@ -1,0 +1,171 @@
+//! A plugin's bytes, their digest, and what their import section asks for, without compiling anything.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use lathe_manifest::digest;
+use wasmparser::{Encoding, Parser, Payload};
+
+use crate::error::{PluginError, PluginErrorKind};
+
+/// Interfaces that a language's runtime drags in and that Lathe answers itself. WASI 0.2.
+const STUBS: &[&str] = &[
+    "wasi:cli/environment",
+    "wasi:cli/exit",
+    "wasi:cli/stderr",
+    "wasi:cli/stdin",
+    "wasi:cli/stdout",
+    "wasi:cli/terminal-input",
+    "wasi:cli/terminal-output",
+    "wasi:cli/terminal-stderr",
+    "wasi:cli/terminal-stdin",
+    "wasi:cli/terminal-stdout",
+    "wasi:clocks/monotonic-clock",
+    "wasi:clocks/wall-clock",
+    "wasi:io/error",
+    "wasi:io/poll",
+    "wasi:io/streams",
+    "wasi:random/insecure",
+    "wasi:random/insecure-seed",
+    "wasi:random/random",
+];
+
+/// Interfaces that are a right: the lock file has to grant them.
+const RIGHTS: &[&str] = &["logging", "oidc-clients", "secrets"];
+
+/// One interface that a component imports.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Import {
+    /// `lathe:transform/secrets`
+    pub interface: String,
+    /// `0.1.0`; empty where the import names none.
+    pub version: String,
+}
+
+impl Import {
+    fn parse(name: &str) -> Self {
+        let (interface, version) = name.split_once('@').unwrap_or((name, ""));
+        Self { interface: interface.to_owned(), version: version.to_owned() }
+    }
+
+    /// The right that this import asks for, such as `secrets`.
+    pub fn right(&self) -> Option<&'static str> {
+        let name = self.interface.strip_prefix("lathe:transform/")?;
+        let known = RIGHTS.iter().find(|right| **right == name)?;
+        self.version.starts_with("0.1.").then_some(*known)
+    }
+
+    fn is_allowed(&self) -> bool {
+        match self.interface.as_str() {
+            "lathe:transform/types" => self.version.starts_with("0.1."),
+            name if STUBS.contains(&name) => self.version.starts_with("0.2."),
+            _ => self.right().is_some(),
+        }
+    }
+}
+
+impl fmt::Display for Import {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.interface)?;
+        if self.version.is_empty() { Ok(()) } else { write!(f, "@{}", self.version) }
+    }
+}
+
+/// A plugin: a component whose imports are all on the closed list.
+#[derive(Clone, Debug)]
+pub struct Plugin {
+    /// How the pipeline names it: `builtin:secrets`, `path:plugins/x.wasm`.
+    pub name: String,
+    /// `sha256:…` of the bytes; the plugin's identity.
+    pub digest: String,
+    /// What it imports, sorted.
+    pub imports: Vec<Import>,
+    pub(crate) bytes: Cow<'static, [u8]>,
+}
+
+impl Plugin {
+    /// Looks at a component's bytes; refuses what is no component and what imports anything off the closed list.
+    pub fn new(name: &str, bytes: impl Into<Cow<'static, [u8]>>) -> Result<Self, PluginError> {
+        let bytes = bytes.into();
+        let digest = digest::of_bytes(&bytes);
+        let error = |kind| PluginError { plugin: name.to_owned(), digest: digest.clone(), kind };
+        let mut imports = imports(&bytes).map_err(|why| error(PluginErrorKind::NotAComponent(why)))?;
+        imports.sort();
+        let unknown: Vec<String> = imports.iter().filter(|i| !i.is_allowed()).map(ToString::to_string).collect();
+        if !unknown.is_empty() {
+            return Err(error(PluginErrorKind::UnknownImports(unknown)));
+        }
+        Ok(Self { name: name.to_owned(), digest, imports, bytes })
+    }
+
+    /// The rights that its imports ask for, sorted.
+    pub fn rights(&self) -> Vec<&'static str> {
+        self.imports.iter().filter_map(Import::right).collect()
+    }
+
+    /// How many bytes the component has.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(crate) fn error(&self, kind: PluginErrorKind) -> PluginError {
+        PluginError { plugin: self.name.clone(), digest: self.digest.clone(), kind }
+    }
+}
+
+/// The imports of the outermost component.
+fn imports(bytes: &[u8]) -> Result<Vec<Import>, String> {
+    let mut imports = Vec::new();
+    let mut depth = 0_usize;
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.map_err(|error| error.message().to_owned())? {
+            Payload::Version { encoding, .. } => {
+                if depth == 0 && encoding != Encoding::Component {
+                    return Err("it is a core module".to_owned());
+                }
+                depth += 1;
+            }
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(section) if depth == 1 => {
+                for import in section {
+                    let import = import.map_err(|error| error.message().to_owned())?;
+                    imports.push(Import::parse(import.name.name));
+                }
+            }
+            _ => {}
+        }
+    }
+    if depth == 0 { Ok(imports) } else { Err("it ends too early".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(bytes: &'static [u8]) -> PluginErrorKind {
+        Plugin::new("path:x.wasm", bytes).unwrap_err().kind
+    }
+
+    #[test]
+    fn bytes_that_are_no_component_are_refused() {
+        assert!(matches!(kind(b""), PluginErrorKind::NotAComponent(_)));
+        assert!(matches!(kind(b"apiVersion: v1"), PluginErrorKind::NotAComponent(_)));
+        assert!(matches!(kind(b"\0asm\x01\0\0\0"), PluginErrorKind::NotAComponent(why) if why == "it is a core module"));
+    }
+
+    #[test]
+    fn only_names_on_the_list_are_allowed() {
+        for (name, allowed) in [
+            ("wasi:cli/environment@0.2.6", true),
+            ("wasi:cli/environment@0.3.0", false),
+            ("wasi:filesystem/types@0.2.6", false),
+            ("wasi:sockets/tcp@0.2.0", false),
+            ("lathe:transform/secrets@0.1.0", true),
+            ("lathe:transform/secrets@0.2.0", false),
+            ("lathe:transform/egress@0.1.0", false),
+            ("lathe:transform/secrets", false),
+        ] {
+            assert_eq!(Import::parse(name).is_allowed(), allowed, "{name}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! How much a plugin may use in one call, and the store's limiter that says no to memory.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use wasmtime::ResourceLimiter;
+
+use crate::state::Stop;
+
+/// What one call of a plugin may use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Limits {
+    /// WebAssembly instructions, roughly. Decides reproducibly: the same input stops at the same place.
+    pub fuel: u64,
+    /// Wall-clock milliseconds for the whole call, compiling included. Protects; never meant to decide.
+    pub deadline_ms: u64,
+    /// Bytes of linear memory of all instances together.
+    pub memory_bytes: u64,
+    /// Bytes that the plugin may hand to the host in one call, its answer included.
+    pub output_bytes: u64,
+    /// Calls of host functions.
+    pub host_calls: u64,
+    /// Bytes of log and standard output that are kept; more is cut without failing.
+    pub log_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            fuel: 10_000_000_000,
+            deadline_ms: 30_000,
+            memory_bytes: 1 << 30,
+            output_bytes: 128 << 20,
+            host_calls: 10_000_000,
+            log_bytes: 1 << 20,
+        }
+    }
+}
+
+impl Limits {
+    /// The deadline as a duration.
+    pub fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline_ms)
+    }
+}
+
+/// How many table elements a plugin may have; tables hold function references, of which a large program has thousands.
+const TABLE_ELEMENTS: usize = 1 << 20;
+
+/// Counts memory over all instances of a store and notes why it said no.
+#[derive(Debug)]
+pub(crate) struct Limiter {
+    memory_bytes: u64,
+    used: u64,
+    pub(crate) stop: Option<Stop>,
+}
+
+impl Limiter {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self { memory_bytes: limits.memory_bytes, used: 0, stop: None }
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let grown = self.used.saturating_add((desired.saturating_sub(current)) as u64);
+        if grown > self.memory_bytes {
+            // A refusal that the guest could catch would make the outcome depend on how it copes; ending it does not.
+            self.stop = Some(Stop::Memory);
+            return Err(wasmtime::format_err!("memory limit"));
+        }
+        self.used = grown;
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        if desired > TABLE_ELEMENTS {
+            self.stop = Some(Stop::Table);
+            return Err(wasmtime::format_err!("table limit"));
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,67 @@
+//! What the host keeps for one call of one plugin.
+
+use crate::capability::{Capabilities, runtime_stubs::Stubs};
+use crate::limits::{Limiter, Limits};
+
+/// Why the host ended a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    Memory,
+    Table,
+    HostCalls,
+    Sleep,
+    Exit,
+    Describing,
+}
+
+/// A store's data.
+pub(crate) struct State {
+    pub(crate) limits: Limits,
+    pub(crate) limiter: Limiter,
+    pub(crate) stubs: Stubs,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) log: Vec<(String, String)>,
+    log_left: u64,
+    host_calls: u64,
+}
+
+impl State {
+    pub(crate) fn new(limits: &Limits, seed: [u8; 32], capabilities: Capabilities) -> Self {
+        Self {
+            limiter: Limiter::new(limits),
+            stubs: Stubs::new(seed),
+            capabilities,
+            log: Vec::new(),
+            log_left: limits.log_bytes,
+            host_calls: 0,
+            limits: limits.clone(),
+        }
+    }
+
+    /// Every function of a capability starts with this.
+    pub(crate) fn enter(&mut self) -> wasmtime::Result<()> {
+        if self.capabilities.describing {
+            return self.end(Stop::Describing);
+        }
+        self.count_call()
+    }
+
+    /// Counts one call of a host function; every one of the runtime's stubs starts with this.
+    pub(crate) fn count_call(&mut self) -> wasmtime::Result<()> {
+        self.host_calls += 1;
+        if self.host_calls > self.limits.host_calls { self.end(Stop::HostCalls) } else { Ok(()) }
+    }
+
+    /// Ends the call by a trap and notes why.
+    pub(crate) fn end<T>(&mut self, stop: Stop) -> wasmtime::Result<T> {
+        self.limiter.stop = Some(stop);
+        Err(wasmtime::format_err!("ended by the host"))
+    }
+
+    /// Keeps a message of the plugin while there is room for it.
+    pub(crate) fn keep_log(&mut self, level: &str, message: &str) {
+        let Some(left) = self.log_left.checked_sub(message.len() as u64 + 16) else { return };
+        self.log_left = left;
+        self.log.push((level.to_owned(), message.to_owned()));
+    }
+}

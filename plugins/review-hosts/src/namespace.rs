@@ -1,0 +1,165 @@
+//! Namespaces: the environment has one, and what names one of the input's follows.
+
+use std::collections::BTreeSet;
+
+use lathe_sdk::{Environment, Object, Outcome, Value, json};
+
+use crate::host;
+
+/// The namespaces and Services of the input, and the environment's one namespace.
+pub(crate) struct Namespaces<'a> {
+    sources: BTreeSet<&'a str>,
+    services: BTreeSet<(&'a str, &'a str)>,
+    shared: &'a [String],
+    target: &'a str,
+}
+
+impl<'a> Namespaces<'a> {
+    pub(crate) fn new(objects: &'a [Object], target: &'a str, shared: &'a [String]) -> Self {
+        let mut sources: BTreeSet<&str> = objects.iter().map(|object| object.namespace.as_str()).collect();
+        sources.extend(objects.iter().filter(|o| o.is("", "Namespace")).map(|o| o.name.as_str()));
+        sources.remove("");
+        let services = objects.iter().filter(|o| o.is("", "Service"));
+        let services = services.map(|o| (o.name.as_str(), o.namespace.as_str())).collect();
+        Self { sources, services, shared, target }
+    }
+
+    /// Moves the object and the fields of it that name a namespace.
+    pub(crate) fn apply(&self, object: &Object, outcome: &mut Outcome) {
+        if object.is("", "Namespace") {
+            outcome.set(object.key, "/metadata/name", self.target);
+            return;
+        }
+        outcome.set(object.key, "/metadata/namespace", self.target);
+        let subjects = object.value["subjects"].as_array().map_or(&[][..], Vec::as_slice);
+        if object.group() == "rbac.authorization.k8s.io" {
+            for (index, subject) in subjects.iter().enumerate() {
+                if subject["namespace"].as_str().is_some_and(|ns| self.sources.contains(ns)) {
+                    outcome.set(object.key, format!("/subjects/{index}/namespace"), self.target);
+                }
+            }
+        }
+        self.selectors(object, &object.value["spec"], &mut "/spec".to_owned(), outcome);
+    }
+
+    /// `kubernetes.io/metadata.name` in the namespace selectors of a NetworkPolicy.
+    fn selectors(&self, object: &Object, value: &Value, at: &mut String, outcome: &mut Outcome) {
+        if !object.is("networking.k8s.io", "NetworkPolicy") {
+            return;
+        }
+        let length = at.len();
+        let members: Vec<(String, &Value)> = match value {
+            Value::Object(map) => map.iter().map(|(key, value)| (lathe_sdk::escape(key), value)).collect(),
+            Value::Array(items) => items.iter().enumerate().map(|(index, item)| (index.to_string(), item)).collect(),
+            _ => return,
+        };
+        for (token, value) in members {
+            at.push('/');
+            at.push_str(&token);
+            let named = token == "kubernetes.io~1metadata.name" && value.as_str().is_some_and(|ns| self.sources.contains(ns));
+            if named && at.ends_with("/namespaceSelector/matchLabels/kubernetes.io~1metadata.name") {
+                outcome.set(object.key, at.clone(), self.target);
+            }
+            self.selectors(object, value, at, outcome);
+            at.truncate(length);
+        }
+    }
+
+    /// The name of a Service of this input in the environment's namespace: `name.ns.svc…`, or `name.ns` where that
+    /// Service is in the input.
+    pub(crate) fn service(&self, token: &str) -> Option<String> {
+        let labels: Vec<&str> = token.split('.').collect();
+        let at = if let Some(svc) = service_label(&labels) {
+            svc - 1
+        } else if let [.., name, namespace] = labels.as_slice()
+            && self.services.contains(&(name, namespace))
+        {
+            labels.len() - 1
+        } else {
+            return None;
+        };
+        let namespace = *labels.get(at)?;
+        if !self.sources.contains(namespace) || namespace == self.target {
+            return None;
+        }
+        let mut labels = labels;
+        labels[at] = self.target;
+        Some(labels.join("."))
+    }
+
+    /// Services of namespaces that are neither this environment's nor shared.
+    pub(crate) fn foreign_services(&self, text: &str) -> Vec<String> {
+        if !text.contains("svc") {
+            return Vec::new();
+        }
+        let mut found = Vec::new();
+        for token in host::tokens(text) {
+            let labels: Vec<&str> = token.name.split('.').collect();
+            let Some(svc) = service_label(&labels) else { continue };
+            let namespace = labels[svc - 1];
+            let shared = labels[..svc].join(".");
+            if !self.sources.contains(namespace) && namespace != self.target && !self.shared.contains(&shared) {
+                found.push(token.name);
+            }
+        }
+        found
+    }
+
+    /// `system:serviceaccount:NS:NAME` in text.
+    pub(crate) fn follow_text(&self, text: &str) -> Option<String> {
+        const PREFIX: &str = "system:serviceaccount:";
+        if !text.contains(PREFIX) {
+            return None;
+        }
+        let mut out = String::with_capacity(text.len());
+        for (index, part) in text.split(PREFIX).enumerate() {
+            if index > 0 {
+                out.push_str(PREFIX);
+            }
+            let follows = part.split_once(':').filter(|(namespace, _)| index > 0 && self.sources.contains(namespace));
+            match follows {
+                Some((_, rest)) => {
+                    out.push_str(self.target);
+                    out.push(':');
+                    out.push_str(rest);
+                }
+                None => out.push_str(part),
+            }
+        }
+        (out != text).then_some(out)
+    }
+
+    /// The environment's Namespace with its labels: the input's, or a new one.
+    pub(crate) fn ensure(&self, objects: &[Object], environment: &Environment, outcome: &mut Outcome) {
+        let review = environment.review.as_ref().map(|review| review.id.as_str()).unwrap_or_default();
+        let labels = [
+            ("lathe.dev/project", environment.project.as_str()),
+            ("lathe.dev/environment", environment.name.as_str()),
+            ("lathe.dev/review", review),
+        ];
+        let mut given = false;
+        for object in objects.iter().filter(|object| object.is("", "Namespace")) {
+            given = true;
+            for (name, value) in labels {
+                outcome.set(object.key, format!("/metadata/labels/{}", lathe_sdk::escape(name)), value);
+            }
+        }
+        if !given {
+            let labels: serde_json::Map<String, Value> =
+                labels.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+            outcome.add_object(&json!({
+                "apiVersion": "v1",
+                "kind": "Namespace",
+                "metadata": {"name": self.target, "labels": labels},
+            }));
+        }
+    }
+}
+
+/// Where the label `svc` of a Service's DNS name stands: behind a name and a namespace, at the end or before the
+/// cluster's domain.
+fn service_label(labels: &[&str]) -> Option<usize> {
+    let at = labels.iter().rposition(|label| *label == "svc")?;
+    let rest = &labels[at + 1..];
+    (at >= 2 && (rest.is_empty() || rest.len() >= 2)).then_some(at)
+}

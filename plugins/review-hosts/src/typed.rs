@@ -1,0 +1,58 @@
+//! Fields that claim a host: every one of them has to be known, or two environments would claim the same.
+
+use lathe_sdk::{Location, Object, Outcome, Value};
+
+use crate::host::HostMap;
+
+/// Group, kind and path of the fields; `*` is each item of a list.
+const FIELDS: &[(&str, &str, &str)] = &[
+    ("networking.k8s.io", "Ingress", "spec/rules/*/host"),
+    ("networking.k8s.io", "Ingress", "spec/tls/*/hosts/*"),
+    ("gateway.networking.k8s.io", "Gateway", "spec/listeners/*/hostname"),
+    ("gateway.networking.k8s.io", "HTTPRoute", "spec/hostnames/*"),
+    ("gateway.networking.k8s.io", "GRPCRoute", "spec/hostnames/*"),
+    ("gateway.networking.k8s.io", "TLSRoute", "spec/hostnames/*"),
+    ("route.openshift.io", "Route", "spec/host"),
+    ("projectcontour.io", "HTTPProxy", "spec/virtualhost/fqdn"),
+    ("cert-manager.io", "Certificate", "spec/dnsNames/*"),
+    ("cert-manager.io", "Certificate", "spec/commonName"),
+    ("externaldns.k8s.io", "DNSEndpoint", "spec/endpoints/*/dnsName"),
+];
+
+/// Reports each routing host of the object that the environment does not know.
+pub(crate) fn check(object: &Object, hosts: &HostMap, outcome: &mut Outcome) {
+    for (group, kind, path) in FIELDS {
+        if object.is(group, kind) {
+            let path: Vec<&str> = path.split('/').collect();
+            walk(&object.value, &path, &mut String::new(), &mut |pointer, host| {
+                if !hosts.knows(host) {
+                    let at = Location { object: object.key, pointer: pointer.to_owned() };
+                    let message = format!("`{host}` has no review host; add it to `hosts`, or to `keep` if it may stay");
+                    outcome.error("unmapped-host", message, Some(at));
+                }
+            });
+        }
+    }
+}
+
+fn walk(value: &Value, path: &[&str], at: &mut String, visit: &mut impl FnMut(&str, &str)) {
+    let Some((token, rest)) = path.split_first() else {
+        if let Some(host) = value.as_str() {
+            visit(at, host);
+        }
+        return;
+    };
+    let length = at.len();
+    if *token == "*" {
+        for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+            at.push_str(&format!("/{index}"));
+            walk(item, rest, at, visit);
+            at.truncate(length);
+        }
+    } else if let Some(member) = value.get(*token) {
+        at.push('/');
+        at.push_str(token);
+        walk(member, rest, at, visit);
+        at.truncate(length);
+    }
+}

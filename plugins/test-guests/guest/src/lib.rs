@@ -1,0 +1,96 @@
+//! A guest that does what its config names, most of it bad.
+
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use lathe_sdk::{Descriptor, Location, Outcome, Request, Scope, Transform, json, secrets};
+
+/// The plugin.
+pub struct Guest;
+
+impl Transform for Guest {
+    fn describe() -> Descriptor {
+        Descriptor {
+            name: "test-guest",
+            version: env!("CARGO_PKG_VERSION"),
+            summary: "Misbehaves",
+            config_schema: json!({"type": "object"}),
+            scope: Scope::Set,
+        }
+    }
+
+    fn transform(request: &Request) -> Result<Outcome, String> {
+        let mut outcome = Outcome::default();
+        let what = request.config["do"].as_str().unwrap_or_default();
+        let pointer = request.config["pointer"].as_str().unwrap_or("/metadata/annotations/touched");
+        match what {
+            "nothing" => {}
+            "set" => outcome.set(0, pointer, request.config["value"].clone()),
+            "set-every" => request.objects.iter().for_each(|o| outcome.set(o.key, pointer, "yes")),
+            "remove" => outcome.remove(0, pointer),
+            "drop" => outcome.drop_object(0),
+            "add" => outcome.add_object(&request.config["value"]),
+            "unknown-object" => outcome.set(4_000_000_000, "/metadata/name", "x"),
+            "spin" => loop {
+                black_box(0);
+            },
+            "sleep" => {
+                // Looks at the clock as well, as a program that waits for a time of day would.
+                let until = Instant::now() + Duration::from_secs(3600);
+                while Instant::now() < until {
+                    std::thread::sleep(Duration::from_secs(10));
+                }
+            }
+            "grow" => {
+                let mut all = Vec::new();
+                loop {
+                    all.push(black_box(vec![1_u8; 1 << 20]));
+                }
+            }
+            "recurse" => outcome.info("depth", recurse(0).to_string(), None),
+            "trap" => trap(),
+            "exit" => std::process::exit(7),
+            "refuse" => return Err("this input will not do".to_owned()),
+            "error" => outcome.error("bad-input", "this is wrong", Some(Location { object: 0, pointer: String::new() })),
+            "flood" => outcome.info("flood", "x".repeat(200 << 20), None),
+            "call" => loop {
+                secrets::encode("x", secrets::Encoding::Json);
+            },
+            "probe" => probe(&mut outcome),
+            "copy-token" => {
+                let token = request.objects[0].value.pointer(pointer).cloned().unwrap_or_default();
+                outcome.set(0, "/metadata/annotations/stolen", token);
+            }
+            "open" => {
+                let at = Location { object: 0, pointer: pointer.to_owned() };
+                let token = secrets::open(&at, request.config["value"].as_str().unwrap_or_default());
+                outcome.set(0, pointer, token);
+            }
+            other => return Err(format!("no such deed: {other:?}")),
+        }
+        Ok(outcome)
+    }
+}
+
+lathe_sdk::register!(Guest);
+
+#[allow(clippy::panic, reason = "a plugin that panics is what the test is about")]
+fn trap() {
+    panic!("the guest gives up");
+}
+
+fn recurse(depth: u64) -> u64 {
+    let frame = black_box([depth; 64]);
+    if depth == u64::MAX { 0 } else { recurse(black_box(depth + 1)) + frame[7] }
+}
+
+/// Looks for anything that differs between two runs: clocks, seeds, environment.
+fn probe(outcome: &mut Outcome) {
+    let map: HashMap<u32, u32> = (0..100).map(|n| (n, n)).collect();
+    let order: Vec<String> = map.keys().map(ToString::to_string).collect();
+    let now = Instant::now();
+    let wall = std::time::SystemTime::UNIX_EPOCH.elapsed().map(|e| e.as_nanos()).unwrap_or_default();
+    let vars = std::env::vars().count() + std::env::args().count();
+    outcome.info("probe", format!("{} {:?} {wall} {vars}", order.join(","), now.elapsed()), None);
+}
