@@ -63,11 +63,10 @@ impl Runtime {
     pub fn describe(&self, plugin: &Plugin, limits: &Limits) -> Result<String, PluginError> {
         let started = Instant::now();
         let component = self.component(plugin, limits)?;
-        let granted = Capabilities::describing();
         let mut linker = Linker::new(&self.engine);
-        capability::link(&mut linker, &granted)
+        capability::link(&mut linker, None)
             .map_err(|error| plugin.error(PluginErrorKind::World(error.to_string())))?;
-        let mut store = self.store(plugin, limits, granted, started);
+        let mut store = self.store(plugin, limits, None, started);
         let full = instantiate(plugin, &mut store, &component, &linker)?;
         let answer = full.lathe_transform_descriptor().call_describe(&mut store);
         answer.map_err(|error| plugin.error(ended(&store, &error)))
@@ -85,9 +84,9 @@ impl Runtime {
         refuse_ungranted(plugin, &granted)?;
         let component = self.component(plugin, limits)?;
         let mut linker = Linker::new(&self.engine);
-        capability::link(&mut linker, &granted)
+        capability::link(&mut linker, Some(&granted))
             .map_err(|error| plugin.error(PluginErrorKind::World(error.to_string())))?;
-        let mut store = self.store(plugin, limits, granted, started);
+        let mut store = self.store(plugin, limits, Some(granted), started);
         let full = instantiate(plugin, &mut store, &component, &linker)?;
         let answer = full
             .lathe_transform_transformer()
@@ -99,7 +98,13 @@ impl Runtime {
         Ok(Transformed { outcome, log: store.into_data().log, fuel })
     }
 
-    fn store(&self, plugin: &Plugin, limits: &Limits, granted: Capabilities, started: Instant) -> Store<State> {
+    fn store(
+        &self,
+        plugin: &Plugin,
+        limits: &Limits,
+        granted: Option<Capabilities>,
+        started: Instant,
+    ) -> Store<State> {
         let seed = Sha256::digest(plugin.digest.as_bytes()).into();
         let mut store = Store::new(&self.engine, State::new(limits, seed, granted));
         store.limiter(|state| &mut state.limiter);

@@ -21,16 +21,20 @@ pub(crate) struct State {
     pub(crate) stubs: Stubs,
     pub(crate) capabilities: Capabilities,
     pub(crate) log: Vec<(String, String)>,
+    /// The plugin is only asked what it is; each capability is there and traps.
+    describing: bool,
     log_left: u64,
     host_calls: u64,
 }
 
 impl State {
-    pub(crate) fn new(limits: &Limits, seed: [u8; 32], capabilities: Capabilities) -> Self {
+    /// `None` for capabilities: the plugin is only asked what it is.
+    pub(crate) fn new(limits: &Limits, seed: [u8; 32], capabilities: Option<Capabilities>) -> Self {
         Self {
             limiter: Limiter::new(limits),
             stubs: Stubs::new(seed),
-            capabilities,
+            describing: capabilities.is_none(),
+            capabilities: capabilities.unwrap_or_default(),
             log: Vec::new(),
             log_left: limits.log_bytes,
             host_calls: 0,
@@ -40,7 +44,7 @@ impl State {
 
     /// Every function of a capability starts with this.
     pub(crate) fn enter(&mut self) -> wasmtime::Result<()> {
-        if self.capabilities.describing {
+        if self.describing {
             return self.end(Stop::Describing);
         }
         self.count_call()

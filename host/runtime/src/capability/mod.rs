@@ -22,27 +22,20 @@ pub struct Capabilities {
     pub clients: Option<Box<dyn Clients>>,
     /// The right `logging`.
     pub logging: bool,
-    /// The plugin is only asked what it is; each capability is there and traps.
-    pub(crate) describing: bool,
 }
 
-impl Capabilities {
-    pub(crate) fn describing() -> Self {
-        Self { describing: true, ..Self::default() }
-    }
-}
-
-/// A linker with just what is granted.
-pub(crate) fn link(linker: &mut Linker<State>, granted: &Capabilities) -> wasmtime::Result<()> {
+/// A linker with just what is granted; `None` links all of it, for a call in which each of it traps.
+pub(crate) fn link(linker: &mut Linker<State>, granted: Option<&Capabilities>) -> wasmtime::Result<()> {
+    let has = |test: fn(&Capabilities) -> bool| granted.is_none_or(test);
     runtime_stubs::add_to_linker(linker)?;
     bindings::lathe::transform::types::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
-    if granted.logging || granted.describing {
+    if has(|granted| granted.logging) {
         logging::add_to_linker(linker)?;
     }
-    if granted.secrets.is_some() || granted.describing {
+    if has(|granted| granted.secrets.is_some()) {
         secrets::add_to_linker(linker)?;
     }
-    if granted.clients.is_some() || granted.describing {
+    if has(|granted| granted.clients.is_some()) {
         clients::add_to_linker(linker)?;
     }
     Ok(())
