@@ -1,1 +1,9 @@
-//! OpenID Connect client intents: what a login client must be, before anybody registers it.
+//! OpenID Connect clients of the authentication and authorisation infrastructure (AAI), as intents.
+//!
+//! Rendering declares what a client must be and learns where its data will stand; nothing here talks to a provider.
+
+mod intent;
+mod profile;
+
+pub use intent::{Declared, Intent, IntentError};
+pub use profile::keys;

@@ -23,8 +23,35 @@ pub fn of_value(value: &Value) -> String {
     of_bytes(json::to_string(value).as_bytes())
 }
 
+/// SHA-256 over parts of which each is told apart from its neighbours by its length.
+pub fn of_parts(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+/// The first `digits` digits of the bytes in base 32 (RFC 4648 section 6), lower case, not padded.
+pub fn base32(bytes: &[u8], digits: usize) -> String {
+    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let bit = |at: usize| bytes.get(at / 8).map_or(0, |byte| byte >> (7 - at % 8) & 1);
+    (0..digits)
+        .map(|digit| {
+            let value = (0..5).fold(0, |value, at| value << 1 | bit(digit * 5 + at));
+            char::from(ALPHABET[usize::from(value)])
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn base32_is_that_of_the_rfc() {
+        assert_eq!(super::base32(b"foobar", 9), "mzxw6ytbo");
+    }
+
     #[test]
     fn the_empty_text_has_its_known_digest() {
         let known = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";

@@ -1,0 +1,243 @@
+//! The check at the end: every token sits where it was opened, and every reference was one of the input's.
+
+use std::collections::BTreeSet;
+
+use lathe_manifest::{Object, Pointer, Value, pointer};
+
+use crate::error::{SecretError, SecretErrorKind};
+use crate::reference;
+use crate::seal::{self, Seal};
+use crate::token::{self, Piece};
+
+impl Seal {
+    /// All that is wrong with the secrets of the final objects, sorted. `resolving` says that a plugin was there to open
+    /// references, so that one that still stands is an error.
+    pub fn verify<'a>(&self, objects: impl Iterator<Item = (u32, &'a Object)>, resolving: bool) -> Vec<SecretError> {
+        let mut errors: BTreeSet<SecretError> = self.refusals.iter().cloned().collect();
+        for (key, object) in objects {
+            let mut note = |pointer: &str, kind| {
+                // An added object has no label from the input; its own will do.
+                let object = self.labels.get(&key).cloned().unwrap_or_else(|| object.label());
+                errors.insert(SecretError { object, pointer: pointer.to_owned(), kind });
+            };
+            for pointer in token_keys(&object.value) {
+                note(&pointer, SecretErrorKind::Forged);
+            }
+            let ignored = seal::is_ignored(object);
+            pointer::each_string(&object.value, &mut |pointer, text| {
+                for kind in self.tokens_here(key, pointer, text) {
+                    note(pointer, kind);
+                }
+                if !ignored {
+                    for range in reference::find(text) {
+                        if let Some(kind) = self.reference_here(key, &text[range], resolving) {
+                            note(pointer, kind);
+                        }
+                    }
+                }
+            });
+            for (pointer, joined) in self.settled(key) {
+                let now = Pointer::parse(pointer).ok().and_then(|p| p.get(&object.value));
+                // A field that is gone takes its secret with it.
+                if now.is_some_and(|now| now.as_str() != Some(joined)) {
+                    note(pointer, SecretErrorKind::Altered);
+                }
+            }
+        }
+        errors.into_iter().collect()
+    }
+
+    fn tokens_here(&self, key: u32, pointer: &str, text: &str) -> Vec<SecretErrorKind> {
+        if !text.contains(token::PREFIX) {
+            return Vec::new();
+        }
+        let here = (key, pointer.to_owned());
+        let wrong = |piece| match piece {
+            Piece::Text(_) => None,
+            Piece::Broken(_) => Some(SecretErrorKind::Forged),
+            Piece::Token(token) => match self.tokens.get(token).and_then(|issued| issued.at.as_ref()) {
+                None => Some(SecretErrorKind::Forged),
+                Some(at) if *at == here => None,
+                Some((from, pointer)) => Some(SecretErrorKind::Moved { from: format!("{} {pointer}", self.label(*from)) }),
+            },
+        };
+        token::pieces(text).into_iter().filter_map(wrong).collect()
+    }
+
+    /// What is wrong with a reference that still stands as text. Its field may have moved within the object, as when a
+    /// list grew before it.
+    fn reference_here(&self, key: u32, reference: &str, resolving: bool) -> Option<SecretErrorKind> {
+        let places = self.places.range((key, String::new())..(key.saturating_add(1), String::new()));
+        let mut known = places.filter(|(_, place)| place.references.iter().any(|r| r == reference)).peekable();
+        if known.peek().is_none() {
+            return Some(SecretErrorKind::Invented);
+        }
+        resolving.then_some(SecretErrorKind::Unresolved)
+    }
+
+    fn settled(&self, key: u32) -> impl Iterator<Item = (&str, &str)> {
+        let places = self.places.range((key, String::new())..(key.saturating_add(1), String::new()));
+        places.filter_map(|((_, pointer), place)| Some((pointer.as_str(), place.joined.as_deref()?)))
+    }
+}
+
+/// Pointers of members whose name holds the prefix of tokens.
+fn token_keys(value: &Value) -> Vec<String> {
+    fn walk(value: &Value, at: &mut String, found: &mut Vec<String>) {
+        let length = at.len();
+        match value {
+            Value::Object(map) => {
+                for (key, value) in map.iter() {
+                    if key.contains(token::PREFIX) {
+                        found.push(at.clone());
+                    }
+                    at.push('/');
+                    at.push_str(&pointer::escape(key));
+                    walk(value, at, found);
+                    at.truncate(length);
+                }
+            }
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    at.push('/');
+                    at.push_str(&index.to_string());
+                    walk(item, at, found);
+                    at.truncate(length);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    walk(value, &mut String::new(), &mut found);
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Encoding;
+    use crate::seal::Fill;
+    use lathe_manifest::json;
+    use zeroize::Zeroizing;
+
+    fn object(json: &str) -> Object {
+        Object::added(json::parse(json).unwrap()).unwrap()
+    }
+
+    fn secret(fields: &str) -> Object {
+        object(&format!(r#"{{"apiVersion":"v1","kind":"Secret","metadata":{{"name":"s","namespace":"n"}},{fields}}}"#))
+    }
+
+    fn text(object: &Object, pointer: &str) -> String {
+        Pointer::parse(pointer).unwrap().get(&object.value).unwrap().as_str().unwrap().to_owned()
+    }
+
+    fn put(object: &mut Object, pointer: &str, text: &str) {
+        *Pointer::parse(pointer).unwrap().get_mut(&mut object.value).unwrap() = text.into();
+    }
+
+    fn kinds(seal: &Seal, object: &Object) -> Vec<SecretErrorKind> {
+        seal.verify([(0, object)].into_iter(), true).into_iter().map(|error| error.kind).collect()
+    }
+
+    /// A Secret whose reference has been opened as the secrets plugin does it.
+    fn opened() -> (Seal, Object) {
+        let mut seal = Seal::new(&["test"]);
+        let mut s = secret(r#""stringData":{"url":"pg://u:hunter2@<path:kv/data/p#x>/db"}"#);
+        seal.seal(0, &mut s);
+        let sealed = text(&s, "/stringData/url");
+        assert!(!sealed.contains("hunter2") && sealed.contains("<path:kv/data/p#x>/"), "{sealed}");
+        let token = seal.open(0, "/stringData/url", "<path:kv/data/p#x>");
+        put(&mut s, "/stringData/url", &sealed.replace("<path:kv/data/p#x>", &token));
+        seal.settle(|_, pointer| Some(text(&s, pointer)));
+        (seal, s)
+    }
+
+    #[test]
+    fn what_stays_in_its_place_is_filled() {
+        let (seal, mut s) = opened();
+        assert!(kinds(&seal, &s).is_empty());
+        let mut again = s.clone();
+        let filled = seal.fill(0, &mut s, &mut Fill::References).unwrap();
+        assert_eq!(text(&s, "/stringData/url"), "pg://u:hunter2@<path:kv/data/p#x>/db");
+        assert_eq!((filled.plain, filled.references), (2, 1));
+        let mut resolve = |_: &reference::Reference| Ok(Zeroizing::new("ref+env://NOT_SCANNED".to_owned()));
+        seal.fill(0, &mut again, &mut Fill::Values(&mut resolve)).unwrap();
+        assert_eq!(text(&again, "/stringData/url"), "pg://u:hunter2@ref+env://NOT_SCANNED/db");
+    }
+
+    #[test]
+    fn data_holds_the_encoded_form() {
+        let mut seal = Seal::new(&["test"]);
+        // `a:<path:kv/p#k>` and `root`.
+        let mut s = secret(r#""data":{"x":"YTo8cGF0aDprdi9wI2s+","user":"cm9vdA=="}"#);
+        seal.seal(0, &mut s);
+        let inner = crate::encoding::decode_text(&text(&s, "/data/x")).unwrap();
+        let token = seal.open(0, "/data/x", "<path:kv/p#k>");
+        let whole = seal.encode(&inner.replace("<path:kv/p#k>", &token), Encoding::Base64);
+        put(&mut s, "/data/x", &whole);
+        seal.settle(|_, pointer| Some(text(&s, pointer)));
+        assert!(kinds(&seal, &s).is_empty());
+        seal.fill(0, &mut s, &mut Fill::References).unwrap();
+        assert_eq!(text(&s, "/data/x"), "YTo8cGF0aDprdi9wI2s+");
+        assert_eq!(text(&s, "/data/user"), "cm9vdA==");
+    }
+
+    #[test]
+    fn a_hostile_plugin_gets_nowhere() {
+        let (seal, s) = opened();
+        let sealed = text(&s, "/stringData/url");
+        let with = |change: &dyn Fn(&mut Object)| {
+            let mut s = s.clone();
+            change(&mut s);
+            kinds(&seal, &s)
+        };
+        let annotate = |s: &mut Object, value: &str| {
+            s.value.as_object_mut().unwrap().insert("metadata", json::parse(&format!(r#"{{"name":"s","annotations":{{"a":{}}}}}"#, json::to_string(&value.into()))).unwrap());
+        };
+        let token = &sealed[sealed.len() - 47..];
+        let moved = with(&|s| annotate(s, token));
+        assert!(matches!(&moved[..], [SecretErrorKind::Moved { from }] if from == "Secret/n/s /stringData/url"), "{moved:?}");
+        assert_eq!(with(&|s| annotate(s, &token[..30])), [SecretErrorKind::Forged]);
+        assert_eq!(with(&|s| annotate(s, &format!("lathe1x{}", "a".repeat(40)))), [SecretErrorKind::Forged]);
+        assert_eq!(with(&|s| put(s, "/stringData/url", "gone")), [SecretErrorKind::Altered]);
+        assert_eq!(with(&|s| put(s, "/stringData/url", &format!("x{sealed}"))), [SecretErrorKind::Altered]);
+        assert_eq!(with(&|s| annotate(s, "ref+env://HOME")), [SecretErrorKind::Invented]);
+        assert!(with(&|s| drop(s.value.as_object_mut().unwrap().remove("stringData"))).is_empty());
+    }
+
+    #[test]
+    fn what_may_not_be_asked_is_noted_and_answered() {
+        let (mut seal, s) = opened();
+        let token = seal.open(0, "/metadata/name", "ref+env://HOME");
+        assert_eq!(token.len(), token::LENGTH);
+        seal.encode("no token", Encoding::Json);
+        assert_eq!(kinds(&seal, &s), [SecretErrorKind::Unbound, SecretErrorKind::NotInInput]);
+    }
+
+    #[test]
+    fn references_outside_of_secrets_and_tokens_in_the_input_are_refused() {
+        let mut seal = Seal::new(&["test"]);
+        let mut map = object(r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"m"},"data":{"a":"ref+env://A"}}"#);
+        seal.seal(0, &mut map);
+        seal.open(0, "/data/a", "ref+env://A");
+        assert!(kinds(&seal, &map).contains(&SecretErrorKind::Sink));
+        let mut seal = Seal::new(&["test"]);
+        let mut forged = object(r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"m"},"data":{"a":"lathe1x"}}"#);
+        seal.seal(0, &mut forged);
+        assert!(kinds(&seal, &forged).contains(&SecretErrorKind::TokenInInput));
+    }
+
+    #[test]
+    fn tokens_follow_from_the_place_and_not_from_the_value() {
+        let token = |value: &str, seed| {
+            let mut seal = Seal::new(&[seed]);
+            let mut s = secret(&format!(r#""data":{{"a":"{value}"}}"#));
+            seal.seal(0, &mut s);
+            text(&s, "/data/a")
+        };
+        assert_eq!(token("cm9vdA==", "x"), token("dG9vcg==", "x"));
+        assert_ne!(token("cm9vdA==", "x"), token("cm9vdA==", "y"));
+    }
+}
