@@ -1,2 +1,17 @@
-//! Entry.
-fn main() {}
+//! `kubectl lathe` and `flux lathe`: chooses the entry by the name it was called by, runs, maps the result to an exit code.
+
+mod cli;
+mod command;
+mod console;
+mod entry;
+mod settings;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    match entry::run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => console::report(&error),
+    }
+}

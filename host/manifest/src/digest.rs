@@ -7,11 +7,16 @@ use sha2::{Digest as _, Sha256};
 use crate::json;
 use crate::value::Value;
 
+/// The digest of some bytes, as bytes.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
 /// The digest of some bytes.
 pub fn of_bytes(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(71);
     out.push_str("sha256:");
-    for byte in Sha256::digest(bytes) {
+    for byte in sha256(bytes) {
         // Writing to a String cannot fail.
         let _ = write!(out, "{byte:02x}");
     }

@@ -1,1 +1,32 @@
-//! Pipeline file, environment, lock and the run from manifests to output.
+//! From a pipeline file and manifests to what is written: environment, lock, run, closure, provenance, report.
+//!
+//! Data moves one way: [`source`] reads objects, [`Pipeline`] says what happens to them in which [`Environment`],
+//! [`Lock`] which plugins may take part, [`Render`] does it and gives a [`Rendered`].
+
+mod closure;
+mod connect;
+mod decode;
+mod edits;
+mod environment;
+mod file;
+mod lock;
+mod plugin;
+mod problem;
+mod provenance;
+mod render;
+mod report;
+mod selector;
+mod slug;
+pub mod source;
+mod tree;
+mod typed;
+
+pub use environment::{Environment, EnvironmentError, Review};
+pub use file::{Acknowledge, EnvironmentSpec, Metadata, Pipeline, SecretsSpec, TransformSpec};
+pub use lock::{Lock, Locked};
+pub use plugin::{Builtin, Plugins, Prepared};
+pub use problem::Problem;
+pub use provenance::{Provenance, Write};
+pub use render::{Render, Rendered};
+pub use report::Report;
+pub use selector::Selector;

@@ -66,9 +66,9 @@ pub enum Fill<'a> {
 /// What filling an object has put into it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Filled {
-    /// How many of the input's plain values.
+    /// How many fields hold plain text of the input.
     pub plain: usize,
-    /// How many references, or values of them.
+    /// How many fields hold references, or values of them.
     pub references: usize,
 }
 
@@ -233,10 +233,13 @@ impl Seal {
         }
     }
 
-    /// Whether any reference stands in the object's fields where secrets may go, opened or not.
-    pub fn holds_references(&self, key: u32) -> bool {
+    /// Whether a reference of the input stands in a field of the object where secrets may go, opened or not.
+    pub fn holds_references(&self, key: u32, object: &Object) -> bool {
         let places = self.places.range((key, String::new())..(key.saturating_add(1), String::new()));
-        places.into_iter().any(|(_, place)| place.sink && !place.references.is_empty())
+        places.into_iter().any(|((_, pointer), place)| {
+            let there = || Pointer::parse(pointer).is_ok_and(|pointer| pointer.get(&object.value).is_some());
+            place.sink && !place.references.is_empty() && there()
+        })
     }
 
     /// Object key, pointer and text of each reference of the input, in order.
@@ -254,7 +257,11 @@ impl Seal {
             if !text.contains(token::PREFIX) {
                 return;
             }
-            match self.evaluate(text, fill, &mut filled) {
+            let mut here = Filled::default();
+            let value = self.evaluate(text, fill, &mut here);
+            filled.plain += here.plain.min(1);
+            filled.references += here.references.min(1);
+            match value {
                 Ok(value) => texts.push((pointer.to_owned(), value)),
                 Err(kind) => errors.push(SecretError { object: self.label(key), pointer: pointer.to_owned(), kind }),
             }

@@ -1,0 +1,71 @@
+//! A plugin's calls during one transform, led to the tables of secrets and intents.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use lathe_aai::{Declared, IntentError};
+use lathe_runtime::capability::{self, Binding};
+use lathe_secrets::{Encoding, Seal};
+
+/// A table that host and capability share during a call. A panic of one user leaves no half-written entry behind.
+pub(crate) fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The right `secrets`.
+pub(crate) struct Secrets {
+    pub(crate) seal: Arc<Mutex<Seal>>,
+    /// Keys of the request's objects, by position.
+    pub(crate) keys: Vec<u32>,
+}
+
+impl capability::Secrets for Secrets {
+    fn open(&mut self, object: u32, pointer: &str, reference: &str) -> String {
+        let key = usize::try_from(object).ok().and_then(|at| self.keys.get(at)).copied();
+        lock(&self.seal).open(key.unwrap_or(u32::MAX), pointer, reference)
+    }
+
+    fn encode(&mut self, text: &str, encoding: capability::Encoding) -> String {
+        let encoding = match encoding {
+            capability::Encoding::Base64 => Encoding::Base64,
+            capability::Encoding::Base64url => Encoding::Base64Url,
+            capability::Encoding::Percent => Encoding::Percent,
+            capability::Encoding::Json => Encoding::Json,
+        };
+        lock(&self.seal).encode(text, encoding)
+    }
+}
+
+/// Intents that were declared, and those that were refused.
+#[derive(Debug, Default)]
+pub(crate) struct Intents {
+    pub(crate) declared: Vec<Declared>,
+    pub(crate) refused: Vec<IntentError>,
+}
+
+/// The right `oidc-clients`.
+pub(crate) struct Clients {
+    pub(crate) intents: Arc<Mutex<Intents>>,
+    /// Project, environment and review.
+    pub(crate) identity: Vec<String>,
+}
+
+impl capability::Clients for Clients {
+    fn declare(&mut self, intent: &str) -> Binding {
+        let identity: Vec<&str> = self.identity.iter().map(String::as_str).collect();
+        let mut intents = lock(&self.intents);
+        match Declared::parse(intent, &identity) {
+            Ok(declared) => {
+                let keys = declared.keys().into_iter().map(|(field, key)| (field.to_owned(), key.to_owned())).collect();
+                let binding = Binding { secret_name: declared.intent.secret_name.clone(), keys };
+                if !intents.declared.contains(&declared) {
+                    intents.declared.push(declared);
+                }
+                binding
+            }
+            Err(error) => {
+                intents.refused.push(error);
+                Binding { secret_name: String::new(), keys: Vec::new() }
+            }
+        }
+    }
+}

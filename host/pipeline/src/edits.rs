@@ -1,0 +1,124 @@
+//! A plugin's edits applied to the tree that the host owns. A plugin that answers nonsense is a fault, told by name.
+
+use std::collections::HashMap;
+
+use lathe_manifest::{Edit, Object, Pointer, Value, json};
+use lathe_runtime::types::{Edit as Answer, Location, Write};
+
+use crate::problem::Problem;
+use crate::provenance::Provenance;
+use crate::tree::Tree;
+
+/// Applies the edits in order. `keys` are the objects of the request, by their position in it. Tells how many leaves
+/// changed; on an error the tree is not to be used any more.
+pub(crate) fn apply(
+    tree: &mut Tree,
+    keys: &[u32],
+    plugin: &str,
+    edits: Vec<Answer>,
+    provenance: &mut Provenance,
+) -> Result<usize, Problem> {
+    let mut changed = 0;
+    let mut positions = tree.positions();
+    let mut before: HashMap<u32, Value> = HashMap::new();
+    let mut dropped = Vec::new();
+    for edit in edits {
+        match edit {
+            Answer::AddObject(text) => {
+                let object = parse(&text).ok().and_then(Object::added).filter(is_named);
+                let object = object.ok_or_else(|| {
+                    fault(plugin, "adds something that is no object with apiVersion, kind and a name")
+                })?;
+                let key = tree.add(object);
+                provenance.note_object(key, plugin, true);
+                changed += 1;
+            }
+            Answer::DropObject(position) => {
+                let key = key_of(keys, position, plugin)?;
+                if positions.remove(&key).is_none() {
+                    return Err(fault(plugin, "drops an object twice"));
+                }
+                provenance.note_object(key, plugin, false);
+                dropped.push(key);
+                changed += 1;
+            }
+            Answer::Set(write) => {
+                let (key, edit) = written(keys, plugin, write, Edit::Set)?;
+                change(tree, &positions, &mut before, plugin, key, edit)?;
+            }
+            Answer::Insert(write) => {
+                let (key, edit) = written(keys, plugin, write, Edit::Insert)?;
+                change(tree, &positions, &mut before, plugin, key, edit)?;
+            }
+            Answer::Remove(at) => {
+                let (key, pointer) = place(keys, plugin, &at)?;
+                change(tree, &positions, &mut before, plugin, key, Edit::Remove(pointer))?;
+            }
+        }
+    }
+    for (key, before) in before {
+        let Some(entry) = positions.get(&key).and_then(|at| tree.entries.get(*at)) else { continue };
+        if !is_named(&entry.object) || Object::added(entry.object.value.clone()).is_none() {
+            let told = format!("leaves {} without apiVersion, kind or name", entry.object.label());
+            return Err(fault(plugin, &told));
+        }
+        changed += provenance.note(key, plugin, &before, &entry.object);
+    }
+    tree.drop_all(&dropped);
+    Ok(changed)
+}
+
+fn change(
+    tree: &mut Tree,
+    positions: &HashMap<u32, usize>,
+    before: &mut HashMap<u32, Value>,
+    plugin: &str,
+    key: u32,
+    edit: Edit,
+) -> Result<(), Problem> {
+    let entry = positions.get(&key).and_then(|at| tree.entries.get_mut(*at));
+    let Some(entry) = entry else { return Err(fault(plugin, "edits an object that it has dropped")) };
+    before.entry(key).or_insert_with(|| entry.object.value.clone());
+    let pointer = edit.pointer().to_string();
+    let applied = edit.apply(&mut entry.object.value);
+    applied.map_err(|error| {
+        let told = format!("an edit of the plugin does not apply: {error}");
+        Problem::new("plugin-fault", told).at(entry.object.label(), pointer).by(plugin)
+    })
+}
+
+fn written(
+    keys: &[u32],
+    plugin: &str,
+    write: Write,
+    edit: fn(Pointer, Value) -> Edit,
+) -> Result<(u32, Edit), Problem> {
+    let (key, pointer) = place(keys, plugin, &write.at)?;
+    let value = parse(&write.value).map_err(|()| fault(plugin, &format!("writes no JSON to `{pointer}`")))?;
+    Ok((key, edit(pointer, value)))
+}
+
+fn place(keys: &[u32], plugin: &str, at: &Location) -> Result<(u32, Pointer), Problem> {
+    let key = key_of(keys, at.object, plugin)?;
+    let pointer = Pointer::parse(&at.pointer).map_err(|error| fault(plugin, &format!("names no place: {error}")))?;
+    Ok((key, pointer))
+}
+
+fn key_of(keys: &[u32], position: u32, plugin: &str) -> Result<u32, Problem> {
+    let key = usize::try_from(position).ok().and_then(|at| keys.get(at)).copied();
+    key.ok_or_else(|| fault(plugin, &format!("names object {position}, and it was given {}", keys.len())))
+}
+
+fn parse(text: &str) -> Result<Value, ()> {
+    // What is wrong with the text could quote it, and it could hold anything.
+    json::parse(text).map_err(drop)
+}
+
+fn is_named(object: &Object) -> bool {
+    let prefix = object.value.str_at(&["metadata", "generateName"]);
+    !object.name().is_empty() || prefix.is_some_and(|prefix| !prefix.is_empty())
+}
+
+fn fault(plugin: &str, told: &str) -> Problem {
+    Problem::new("plugin-fault", format!("the plugin {told}")).by(plugin)
+}

@@ -1,0 +1,203 @@
+//! The pipeline file, `lathe.yaml`.
+
+use std::collections::BTreeMap;
+
+use lathe_manifest::Value;
+use lathe_runtime::Limits;
+use lathe_secrets::provider::ProviderSpec;
+use serde::{Deserialize, Deserializer};
+
+use crate::problem::Problem;
+use crate::selector::{Selector, Selectors};
+use crate::typed;
+
+/// The version of the files this Lathe reads and writes.
+pub(crate) const API_VERSION: &str = "lathe.dev/v1alpha1";
+
+/// What happens to which manifests in which environment.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Pipeline {
+    /// `lathe.dev/v1alpha1`.
+    pub api_version: String,
+    /// `Pipeline`.
+    pub kind: String,
+    /// Name and project.
+    pub metadata: Metadata,
+    /// Files and folders of manifests, relative to the pipeline's folder.
+    #[serde(default)]
+    pub inputs: Vec<String>,
+    /// The environments, by name.
+    #[serde(default)]
+    pub environments: BTreeMap<String, EnvironmentSpec>,
+    /// Where secrets come from.
+    #[serde(default)]
+    pub secrets: SecretsSpec,
+    /// What is done, in order.
+    #[serde(default)]
+    pub transforms: Vec<TransformSpec>,
+    /// Hosts that may stay where they are, each with its reason.
+    #[serde(default)]
+    pub acknowledge: Vec<Acknowledge>,
+}
+
+/// Name and project of a pipeline.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metadata {
+    /// The pipeline's name.
+    pub name: String,
+    /// The project, part of every environment's identity; default is the name.
+    #[serde(default)]
+    pub project: Option<String>,
+}
+
+/// One environment.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnvironmentSpec {
+    /// Whether it is a class of review environments, one per `--review ID`.
+    #[serde(default)]
+    pub review: bool,
+    /// Its namespace; `{slug}` stands for the review's slug.
+    pub namespace: String,
+    /// Inputs that take the place of the pipeline's.
+    #[serde(default)]
+    pub inputs: Option<Vec<String>>,
+}
+
+/// Where secrets come from.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SecretsSpec {
+    /// Provider instances, by name.
+    pub providers: BTreeMap<String, ProviderSpec>,
+}
+
+/// One transform.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransformSpec {
+    /// `builtin:NAME`, or `path:FILE` relative to the pipeline's folder.
+    pub plugin: String,
+    /// The environments it runs in; all where it is left out.
+    #[serde(default)]
+    pub environments: Option<Vec<String>>,
+    /// The objects it sees; all where it is left out.
+    #[serde(default, rename = "match", deserialize_with = "selectors")]
+    pub selectors: Option<Vec<Selector>>,
+    /// The plugin's own settings.
+    #[serde(default = "no_config")]
+    pub config: Value,
+    /// What one call may use, where it is not the default.
+    #[serde(default)]
+    pub limits: Option<Limits>,
+}
+
+/// A host that may stay where it is.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acknowledge {
+    /// `Kind/name`, or `Kind/namespace/name` as rendered.
+    pub object: String,
+    /// JSON pointer of the field; the empty one is the whole object.
+    pub pointer: String,
+    /// Why.
+    pub reason: String,
+}
+
+fn no_config() -> Value {
+    Value::Object(lathe_manifest::Map::new())
+}
+
+fn selectors<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Selector>>, D::Error> {
+    Ok(Some(Selectors::deserialize(deserializer)?.into()))
+}
+
+impl Pipeline {
+    /// Reads a pipeline file. `name` is how messages call it.
+    pub fn parse(name: &str, bytes: &[u8]) -> Result<Self, Vec<Problem>> {
+        let problems = |list: Vec<String>| list.into_iter().map(|line| Problem::new("pipeline", line)).collect();
+        let pipeline: Self = typed::parse(name, bytes).map_err(problems)?;
+        let wrong = pipeline.check();
+        if wrong.is_empty() {
+            Ok(pipeline)
+        } else {
+            Err(problems(wrong.into_iter().map(|line| format!("{name}: {line}")).collect()))
+        }
+    }
+
+    /// The project, part of every environment's identity.
+    pub fn project(&self) -> &str {
+        self.metadata.project.as_deref().unwrap_or(&self.metadata.name)
+    }
+
+    /// The transforms that run in an environment, with their place in the file.
+    pub fn transforms_in<'a>(&'a self, environment: &'a str) -> impl Iterator<Item = (usize, &'a TransformSpec)> {
+        self.transforms.iter().enumerate().filter(move |(_, transform)| {
+            transform.environments.as_ref().is_none_or(|list| list.iter().any(|name| name == environment))
+        })
+    }
+
+    fn check(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        if self.api_version != API_VERSION || self.kind != "Pipeline" {
+            wrong.push(format!("this is {} {}, and {API_VERSION} Pipeline is expected", self.api_version, self.kind));
+        }
+        if self.metadata.name.is_empty() || self.project().is_empty() {
+            wrong.push("metadata: name and project may not be empty".to_owned());
+        }
+        for (index, transform) in self.transforms.iter().enumerate() {
+            for name in transform.environments.iter().flatten() {
+                if !self.environments.contains_key(name) {
+                    wrong.push(format!("transforms[{index}].environments: there is no environment `{name}`"));
+                }
+            }
+            let known = ["builtin:", "path:"].iter().any(|scheme| transform.plugin.starts_with(scheme));
+            if !known {
+                let plugin = &transform.plugin;
+                wrong.push(format!("transforms[{index}].plugin: `{plugin}` is neither `builtin:NAME` nor `path:FILE`"));
+            }
+            if transform.plugin == "builtin:secrets" && index > 0 {
+                wrong.push(format!("transforms[{index}].plugin: builtin:secrets comes first, before plugins that see its tokens"));
+            }
+        }
+        for (index, entry) in self.acknowledge.iter().enumerate() {
+            if lathe_manifest::Pointer::parse(&entry.pointer).is_err() {
+                wrong.push(format!("acknowledge[{index}].pointer: `{}` is no JSON pointer", entry.pointer));
+            }
+            if entry.reason.trim().is_empty() {
+                wrong.push(format!("acknowledge[{index}].reason: a reason is needed"));
+            }
+        }
+        wrong
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(text: &str) -> Vec<String> {
+        let head = "apiVersion: lathe.dev/v1alpha1\nkind: Pipeline\nmetadata: {name: x}\n";
+        let problems = Pipeline::parse("lathe.yaml", format!("{head}{text}").as_bytes()).unwrap_err();
+        problems.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn mistakes_are_told_with_their_place() {
+        assert_eq!(wrong("transform: []\n"), ["lathe.yaml: transform: unknown field `transform`, expected one of `apiVersion`, `kind`, `metadata`, `inputs`, `environments`, `secrets`, `transforms`, `acknowledge`"]);
+        assert_eq!(wrong("inputs: []\ninputs: []\n"), ["lathe.yaml:5:1: document 1: the key `inputs` stands here again; it stood on line 4 first"]);
+        let told = wrong("transforms:\n- plugin: oci:x\n- plugin: builtin:secrets\n  environments: [prd]\n");
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert!(wrong("environments: {a: {namespace: b, review: x}}\n")[0].starts_with("lathe.yaml: environments.a.review: "));
+    }
+
+    #[test]
+    fn a_match_is_one_selector_or_several() {
+        let text = "apiVersion: lathe.dev/v1alpha1\nkind: Pipeline\nmetadata: {name: x}\ntransforms:\n- plugin: path:a\n  match: {kind: Secret}\n- plugin: path:b\n  match: [{group: apps}, {labels: {a: b}}]\n";
+        let pipeline = Pipeline::parse("x", text.as_bytes()).unwrap();
+        let counts: Vec<_> = pipeline.transforms.iter().map(|t| t.selectors.as_ref().unwrap().len()).collect();
+        assert_eq!(counts, [1, 2]);
+    }
+}

@@ -1,0 +1,103 @@
+//! The plugins that a pipeline names: where their bytes are, and what those are.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use lathe_runtime::{Limits, Plugin};
+
+use crate::file::Pipeline;
+use crate::problem::Problem;
+
+/// A plugin that is part of Lathe.
+#[derive(Clone, Copy, Debug)]
+pub struct Builtin {
+    /// Its version.
+    pub version: &'static str,
+    /// `sha256:…` over what it was built from.
+    pub source: &'static str,
+    /// The component.
+    pub wasm: &'static [u8],
+}
+
+/// One plugin of a pipeline.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// The component.
+    pub plugin: Plugin,
+    /// Version and source digest, if it is part of Lathe.
+    pub builtin: Option<Builtin>,
+    /// What its calls may use, the highest of all entries that name it.
+    pub limits: Limits,
+}
+
+/// The plugins of a pipeline, by the name that it gives them.
+#[derive(Clone, Debug, Default)]
+pub struct Plugins(pub(crate) BTreeMap<String, Prepared>);
+
+impl Plugins {
+    /// Finds and inspects each plugin that the pipeline names. Compiles nothing. `folder` is the pipeline's.
+    pub fn prepare(
+        pipeline: &Pipeline,
+        folder: &Path,
+        builtins: &dyn Fn(&str) -> Option<Builtin>,
+    ) -> Result<Self, Vec<Problem>> {
+        let mut plugins: BTreeMap<String, Prepared> = BTreeMap::new();
+        let mut problems = Vec::new();
+        for transform in &pipeline.transforms {
+            let name = &transform.plugin;
+            if let Some(prepared) = plugins.get_mut(name) {
+                if let Some(limits) = &transform.limits {
+                    raise(&mut prepared.limits, limits);
+                }
+                continue;
+            }
+            match prepare(name, folder, builtins) {
+                Ok((plugin, builtin)) => {
+                    let limits = transform.limits.clone().unwrap_or_default();
+                    plugins.insert(name.clone(), Prepared { plugin, builtin, limits });
+                }
+                Err(problem) => problems.push(problem),
+            }
+        }
+        problems.sort();
+        problems.dedup();
+        if problems.is_empty() { Ok(Self(plugins)) } else { Err(problems) }
+    }
+
+    /// One plugin by name, without a pipeline.
+    pub fn one(name: &str, folder: &Path, builtins: &dyn Fn(&str) -> Option<Builtin>) -> Result<Prepared, Problem> {
+        let (plugin, builtin) = prepare(name, folder, builtins)?;
+        Ok(Prepared { plugin, builtin, limits: Limits::default() })
+    }
+
+    /// The plugins in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Prepared)> {
+        self.0.iter().map(|(name, prepared)| (name.as_str(), prepared))
+    }
+}
+
+fn prepare(
+    name: &str,
+    folder: &Path,
+    builtins: &dyn Fn(&str) -> Option<Builtin>,
+) -> Result<(Plugin, Option<Builtin>), Problem> {
+    let problem = |message: String| Problem::new("plugin", message);
+    if let Some(short) = name.strip_prefix("builtin:") {
+        let builtin = builtins(short).ok_or_else(|| problem(format!("there is no plugin `{name}`")))?;
+        return Ok((Plugin::new(name, Cow::Borrowed(builtin.wasm))?, Some(builtin)));
+    }
+    let path = name.strip_prefix("path:").unwrap_or(name);
+    let bytes = fs::read(folder.join(path)).map_err(|error| problem(format!("plugin `{name}`: {error}")))?;
+    Ok((Plugin::new(name, bytes)?, None))
+}
+
+fn raise(limits: &mut Limits, other: &Limits) {
+    limits.fuel = limits.fuel.max(other.fuel);
+    limits.deadline_ms = limits.deadline_ms.max(other.deadline_ms);
+    limits.memory_bytes = limits.memory_bytes.max(other.memory_bytes);
+    limits.output_bytes = limits.output_bytes.max(other.output_bytes);
+    limits.host_calls = limits.host_calls.max(other.host_calls);
+    limits.log_bytes = limits.log_bytes.max(other.log_bytes);
+}

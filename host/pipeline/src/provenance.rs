@@ -1,0 +1,64 @@
+//! Which plugin wrote which field, and what stood there before.
+
+use std::collections::BTreeMap;
+
+use lathe_manifest::{Object, Value, json, leaf};
+use lathe_secrets::TOKEN_PREFIX;
+use serde::Serialize;
+
+/// What stands in for text that may be a secret.
+const HIDDEN: &str = "(secret)";
+
+/// One write of one plugin to one field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Write {
+    /// The plugin, as the pipeline names it.
+    pub plugin: String,
+    /// What stood there, as JSON; `None` for nothing. Never a secret.
+    pub before: Option<String>,
+    /// What it put there, as JSON; `None` where it took the field away. Never a secret.
+    pub after: Option<String>,
+}
+
+/// Per object key, per field, the writes in order.
+#[derive(Clone, Debug, Default)]
+pub struct Provenance {
+    fields: BTreeMap<u32, BTreeMap<String, Vec<Write>>>,
+}
+
+impl Provenance {
+    /// Notes what differs between two states of one object, leaf by leaf; tells how many leaves do.
+    pub(crate) fn note(&mut self, key: u32, plugin: &str, before: &Value, after: &Object) -> usize {
+        let changes = leaf::changes(before, &after.value);
+        let count = changes.len();
+        let secret = after.is_secret();
+        for change in changes {
+            let text = |value: Option<&Value>| value.map(|value| shown(secret, &change.pointer, value));
+            let write = Write { plugin: plugin.to_owned(), before: text(change.before), after: text(change.after) };
+            self.fields.entry(key).or_default().entry(change.pointer.clone()).or_default().push(write);
+        }
+        count
+    }
+
+    /// Notes that a plugin added or dropped the object as a whole.
+    pub(crate) fn note_object(&mut self, key: u32, plugin: &str, added: bool) {
+        let there = || Some("the object".to_owned());
+        let (before, after) = if added { (None, there()) } else { (there(), None) };
+        let write = Write { plugin: plugin.to_owned(), before, after };
+        self.fields.entry(key).or_default().entry(String::new()).or_default().push(write);
+    }
+
+    /// Fields of the object with their writes, in order of their pointers.
+    pub fn of(&self, key: u32) -> impl Iterator<Item = (&str, &[Write])> {
+        let fields = self.fields.get(&key).into_iter().flatten();
+        fields.map(|(pointer, writes)| (pointer.as_str(), writes.as_slice()))
+    }
+}
+
+/// The value as JSON where nobody minds it being seen.
+fn shown(secret: bool, pointer: &str, value: &Value) -> String {
+    let text = json::to_string(value);
+    let hidden = secret && (pointer.starts_with("/data") || pointer.starts_with("/stringData"));
+    if hidden || text.contains(TOKEN_PREFIX) { HIDDEN.to_owned() } else { text }
+}

@@ -1,0 +1,327 @@
+//! One run: seal, transform by transform, verify, close, fill.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use lathe_manifest::{Map, Object, Value, json};
+use lathe_runtime::capability::Capabilities;
+use lathe_runtime::types::{self, Request};
+use lathe_runtime::{Runtime, Transformed};
+use lathe_secrets::provider::Resolver;
+use lathe_secrets::{Fill, Seal};
+
+use crate::closure;
+use crate::connect::{self, Clients, Intents, Secrets};
+use crate::edits;
+use crate::environment::Environment;
+use crate::file::{Pipeline, TransformSpec};
+use crate::lock::Lock;
+use crate::plugin::{Plugins, Prepared};
+use crate::problem::Problem;
+use crate::provenance::Provenance;
+use crate::report::{PluginRun, Report, SecretPlace};
+use crate::tree::{Entry, Tree};
+
+/// Marks objects that still hold references.
+const SECRETS_ANNOTATION: &str = "lathe.dev/secrets";
+
+/// All that a run needs.
+pub struct Render<'a> {
+    /// The sandbox.
+    pub runtime: &'a Runtime,
+    /// What is done.
+    pub pipeline: &'a Pipeline,
+    /// For whom.
+    pub environment: &'a Environment,
+    /// By which plugins.
+    pub plugins: &'a Plugins,
+    /// As agreed to; it has been compared with `plugins`.
+    pub lock: &'a Lock,
+    /// The pipeline's folder, which paths of providers are relative to.
+    pub folder: &'a Path,
+    /// Reads the process environment, for providers of type env; `None` leaves references as they are.
+    pub values: Option<&'a dyn Fn(&str) -> Option<String>>,
+}
+
+/// What came of a run. The objects are to be used only where the report has no problem.
+pub struct Rendered {
+    /// Key and object, in canonical order.
+    pub objects: Vec<(u32, Object)>,
+    /// Those that plugins took out.
+    pub dropped: Vec<(u32, Object)>,
+    /// What was done.
+    pub report: Report,
+    /// Who wrote what.
+    pub provenance: Provenance,
+}
+
+impl Render<'_> {
+    /// Runs the pipeline over the objects.
+    pub fn run(&self, objects: Vec<Object>) -> Rendered {
+        let mut run = Run::new(self, objects);
+        run.seal();
+        for (_, transform) in self.pipeline.transforms_in(&self.environment.name) {
+            if let Err(problem) = run.transform(transform) {
+                // What later transforms would say of a tree in this state means nothing.
+                run.report.problems.push(*problem);
+                return run.finish();
+            }
+        }
+        run.settle_intents();
+        run.verify();
+        run.fill();
+        run.close();
+        run.finish()
+    }
+}
+
+struct Run<'a> {
+    of: &'a Render<'a>,
+    tree: Tree,
+    seal: Arc<Mutex<Seal>>,
+    intents: Arc<Mutex<Intents>>,
+    provenance: Provenance,
+    report: Report,
+    /// What plugins found wrong, with the key of the object; named at the end, as the object is called then.
+    found: Vec<(Option<u32>, Problem)>,
+}
+
+impl<'a> Run<'a> {
+    fn new(of: &'a Render<'a>, objects: Vec<Object>) -> Self {
+        let [project, name, review] = of.environment.identity();
+        let seal = Seal::new(&[&of.lock.digest(), project, name, review]);
+        Self {
+            of,
+            tree: Tree::new(objects),
+            seal: Arc::new(Mutex::new(seal)),
+            intents: Arc::default(),
+            provenance: Provenance::default(),
+            report: Report::new(of.environment),
+            found: Vec::new(),
+        }
+    }
+
+    fn seal(&mut self) {
+        let mut seal = connect::lock(&self.seal);
+        for entry in &mut self.tree.entries {
+            seal.seal(entry.key, &mut entry.object);
+        }
+        let labels = self.tree.labels();
+        for (key, pointer, reference) in seal.references() {
+            let object = labels.get(&key).cloned().unwrap_or_default();
+            let place = SecretPlace { object, pointer: pointer.to_owned(), reference: reference.to_owned() };
+            self.report.secrets.push(place);
+        }
+    }
+
+    fn transform(&mut self, transform: &TransformSpec) -> Result<(), Box<Problem>> {
+        let name = transform.plugin.as_str();
+        let missing = || Problem::new("plugin", format!("plugin `{name}` was not prepared"));
+        let prepared = self.of.plugins.0.get(name).ok_or_else(missing)?;
+        let (keys, request) = self.request(transform);
+        let granted = self.capabilities(prepared, &keys);
+        let limits = transform.limits.as_ref().unwrap_or(&prepared.limits);
+        let Transformed { outcome, fuel, .. } =
+            self.of.runtime.transform(&prepared.plugin, &request, granted, limits).map_err(Problem::from)?;
+        let types::Outcome { edits, findings } = outcome;
+        self.take_findings(name, &keys, findings);
+        let changes = edits::apply(&mut self.tree, &keys, name, edits, &mut self.provenance)?;
+        self.report.plugins.push(PluginRun {
+            plugin: name.to_owned(),
+            digest: prepared.plugin.digest.clone(),
+            fuel,
+            objects: keys.len(),
+            changes,
+        });
+        self.tree.sort();
+        let clashes = self.tree.clashes();
+        self.report.problems.extend(clashes.into_iter().map(|problem| problem.by(name)));
+        let positions = self.tree.positions();
+        let entries = &self.tree.entries;
+        connect::lock(&self.seal).settle(|key, pointer| {
+            let object = &entries.get(*positions.get(&key)?)?.object;
+            let pointer = lathe_manifest::Pointer::parse(pointer).ok()?;
+            Some(pointer.get(&object.value)?.as_str()?.to_owned())
+        });
+        Ok(())
+    }
+
+    /// The objects that the transform sees, by key, and what it is told.
+    fn request(&self, transform: &TransformSpec) -> (Vec<u32>, Request) {
+        let matched = self.tree.entries.iter().filter(|entry| {
+            let selectors = transform.selectors.as_ref();
+            selectors.is_none_or(|list| list.iter().any(|selector| selector.matches(&entry.object)))
+        });
+        let mut keys = Vec::new();
+        let mut objects = Vec::new();
+        for entry in matched {
+            keys.push(entry.key);
+            objects.push(types::Object {
+                api_version: entry.object.api_version().to_owned(),
+                kind: entry.object.kind().to_owned(),
+                namespace: entry.object.namespace().to_owned(),
+                name: entry.object.name().to_owned(),
+                json: json::to_string(&entry.object.value),
+            });
+        }
+        let config = json::to_string(&transform.config);
+        (keys, Request { config, environment: self.of.environment.to_json(), objects })
+    }
+
+    fn capabilities(&self, prepared: &Prepared, keys: &[u32]) -> Capabilities {
+        let locked = self.of.lock.plugins.get(&prepared.plugin.name);
+        let granted = |right: &str| locked.is_some_and(|locked| locked.rights.iter().any(|have| have == right));
+        let mut capabilities = Capabilities { logging: granted("logging"), ..Capabilities::default() };
+        if granted("secrets") {
+            let secrets = Secrets { seal: self.seal.clone(), keys: keys.to_vec() };
+            capabilities.secrets = Some(Box::new(secrets));
+        }
+        if granted("oidc-clients") {
+            let identity = self.of.environment.identity().map(ToOwned::to_owned).to_vec();
+            capabilities.clients = Some(Box::new(Clients { intents: self.intents.clone(), identity }));
+        }
+        capabilities
+    }
+
+    fn take_findings(&mut self, plugin: &str, keys: &[u32], findings: Vec<types::Finding>) {
+        const LONGEST: usize = 4096;
+        let labels = self.tree.labels();
+        for finding in findings {
+            let position = finding.at.as_ref().and_then(|at| usize::try_from(at.object).ok());
+            let key = position.and_then(|at| keys.get(at)).copied();
+            let pointer = finding.at.map(|at| at.pointer).unwrap_or_default();
+            let mut message = finding.message;
+            message.truncate(message.floor_char_boundary(LONGEST));
+            let object = key.and_then(|key| labels.get(&key)).cloned().unwrap_or_default();
+            let problem = Problem::new(&finding.code, message).at(object, pointer).by(plugin);
+            match finding.severity {
+                types::Severity::Error => self.found.push((key, problem)),
+                types::Severity::Warning => {
+                    self.report.warnings.push(problem.to_string());
+                    self.report.findings.push(problem);
+                }
+                types::Severity::Info => self.report.findings.push(problem),
+            }
+        }
+    }
+
+    fn settle_intents(&mut self) {
+        let mut intents = connect::lock(&self.intents);
+        intents.declared.sort_by(|a, b| a.intent.name.cmp(&b.intent.name));
+        for error in &intents.refused {
+            self.report.problems.push(Problem::new("client", error.to_string()));
+        }
+        for pair in intents.declared.windows(2) {
+            if pair[0].key == pair[1].key || pair[0].intent.secret_name == pair[1].intent.secret_name {
+                let told = format!("login client `{}` is declared twice, or two share a Secret", pair[1].intent.name);
+                self.report.problems.push(Problem::new("client", told));
+            }
+        }
+        self.report.clients.clone_from(&intents.declared);
+    }
+
+    fn verify(&mut self) {
+        let transforms = self.of.pipeline.transforms_in(&self.of.environment.name);
+        let resolving = transforms.into_iter().any(|(_, transform)| transform.plugin == "builtin:secrets");
+        let objects = self.tree.entries.iter().map(|entry| (entry.key, &entry.object));
+        let errors = connect::lock(&self.seal).verify(objects, resolving);
+        self.report.problems.extend(errors.into_iter().map(Problem::from));
+    }
+
+    /// Puts references or values in place of tokens, and marks objects that still hold references.
+    fn fill(&mut self) {
+        let seal = connect::lock(&self.seal);
+        let no_variables = |_: &str| None;
+        let variable = self.of.values.unwrap_or(&no_variables);
+        let mut resolver = Resolver::new(&self.of.pipeline.secrets.providers, self.of.folder, variable);
+        let mut resolve = |reference: &_| resolver.resolve(reference);
+        let mut fill = if self.of.values.is_some() { Fill::Values(&mut resolve) } else { Fill::References };
+        let mut plain = 0;
+        for entry in &mut self.tree.entries {
+            match seal.fill(entry.key, &mut entry.object, &mut fill) {
+                Ok(filled) => plain += filled.plain,
+                // Tokens that are none have been told by `verify`.
+                Err(errors) => self.report.problems.extend(errors.into_iter().map(Problem::from)),
+            }
+            let holds = self.of.values.is_none() && entry.object.is_secret() && seal.holds_references(entry.key, &entry.object);
+            mark(&mut entry.object.value, holds);
+        }
+        if plain > 0 {
+            let told = format!("fields of the input's Secrets that hold plain text and are written as they stood: {plain}");
+            self.report.warnings.push(told);
+        }
+    }
+
+    /// In a review, demands that nothing of production is left.
+    fn close(&mut self) {
+        let Some(territory) = &self.of.environment.territory else { return };
+        let acknowledge = &self.of.pipeline.acknowledge;
+        let objects = self.tree.entries.iter().map(|entry| &entry.object);
+        let closure = closure::check(objects, self.of.environment, territory, acknowledge);
+        let labels = self.tree.labels();
+        let told: HashSet<(&String, &String)> = (self.found.iter())
+            .filter_map(|(key, problem)| Some((labels.get(key.as_ref()?)?, &problem.pointer)))
+            .collect();
+        let leftovers = closure.hits.iter().filter(|hit| hit.class == "leftover");
+        // What a plugin has said of a place, and how to mend it, need not be said again.
+        for hit in leftovers.filter(|hit| !told.contains(&(&hit.object, &hit.pointer))) {
+            let told = format!("`{}` of production is left here; map it, keep it or acknowledge it", hit.host);
+            self.report.problems.push(Problem::new("leftover-host", told).at(&hit.object, &hit.pointer));
+        }
+        for index in closure.unused {
+            let entry = &acknowledge[index];
+            let told = format!("acknowledge[{index}] ({} {}) explains nothing", entry.object, entry.pointer);
+            self.report.warnings.push(told);
+        }
+        self.report.closure = closure.hits.into_iter().collect();
+    }
+
+    fn finish(mut self) -> Rendered {
+        let labels = self.tree.labels();
+        for (key, problem) in self.found {
+            let object = key.and_then(|key| labels.get(&key)).cloned().unwrap_or_default();
+            self.report.problems.push(Problem { object, ..problem });
+        }
+        self.report.problems.sort();
+        self.report.problems.dedup();
+        self.report.findings.sort();
+        for entry in self.tree.entries.iter().chain(&self.tree.dropped) {
+            for (pointer, writes) in self.provenance.of(entry.key) {
+                let plugins = writes.iter().map(|write| write.plugin.clone()).collect();
+                let fields = self.report.changes.entry(entry.object.label()).or_default();
+                fields.insert(pointer.to_owned(), plugins);
+            }
+        }
+        let keyed = |entries: Vec<Entry>| entries.into_iter().map(|entry| (entry.key, entry.object)).collect();
+        Rendered {
+            objects: keyed(self.tree.entries),
+            dropped: keyed(self.tree.dropped),
+            report: self.report,
+            provenance: self.provenance,
+        }
+    }
+}
+
+/// Sets or takes away the mark of an object that holds references.
+fn mark(value: &mut Value, holds: bool) {
+    let Some(metadata) = value.as_object_mut().and_then(|map| map.get_mut("metadata")).and_then(Value::as_object_mut) else {
+        return;
+    };
+    let marked = |metadata: &Map| metadata.get("annotations").and_then(|a| a.get(SECRETS_ANNOTATION)).is_some();
+    if holds {
+        if !matches!(metadata.get("annotations"), Some(Value::Object(_))) {
+            metadata.insert("annotations", Value::Object(Map::new()));
+        }
+        if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
+            annotations.insert(SECRETS_ANNOTATION, "refs".into());
+        }
+    } else if marked(metadata)
+        && let Some(Value::Object(annotations)) = metadata.get_mut("annotations")
+    {
+        annotations.remove(SECRETS_ANNOTATION);
+        if annotations.is_empty() {
+            metadata.remove("annotations");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What a run did, as JSON: for merge requests, tests and audits. Holds no secret's value.
+
+use std::collections::BTreeMap;
+
+use lathe_aai::Declared;
+use serde::Serialize;
+
+use crate::environment::Environment;
+use crate::file::API_VERSION;
+use crate::problem::Problem;
+
+/// The report of one run. Lists are sorted, so that the same run gives the same bytes.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// `lathe.dev/v1alpha1`.
+    pub api_version: &'static str,
+    /// `Report`.
+    pub kind: &'static str,
+    /// The environment.
+    pub environment: Environment,
+    /// The transforms that ran, in order.
+    pub plugins: Vec<PluginRun>,
+    /// Object → field → plugins that wrote it, in order.
+    pub changes: BTreeMap<String, BTreeMap<String, Vec<String>>>,
+    /// What the plugins found, short of problems.
+    pub findings: Vec<Problem>,
+    /// Login clients that were declared.
+    pub clients: Vec<Declared>,
+    /// Places where a production host or owned zone stands, and why it may.
+    pub closure: Vec<Hit>,
+    /// References to secrets, by place.
+    pub secrets: Vec<SecretPlace>,
+    /// What the user should look at.
+    pub warnings: Vec<String>,
+    /// What keeps the run from its output; empty where all is well.
+    pub problems: Vec<Problem>,
+}
+
+/// One transform that ran.
+#[derive(Clone, Debug, Serialize)]
+pub struct PluginRun {
+    /// As the pipeline names it.
+    pub plugin: String,
+    /// The sha256 of its bytes.
+    pub digest: String,
+    /// The fuel it used.
+    pub fuel: u64,
+    /// How many objects it was given.
+    pub objects: usize,
+    /// How many leaves it changed.
+    pub changes: usize,
+}
+
+/// One place where a production host or owned zone stands.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Hit {
+    /// The object.
+    pub object: String,
+    /// The field.
+    pub pointer: String,
+    /// The host as it stands there, in lower case.
+    pub host: String,
+    /// `rewritten`, `kept`, `protected`, `acknowledged` or `leftover`.
+    pub class: &'static str,
+    /// The reason of an acknowledgement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// One reference to a secret.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct SecretPlace {
+    /// The object.
+    pub object: String,
+    /// The field.
+    pub pointer: String,
+    /// The reference.
+    pub reference: String,
+}
+
+impl Report {
+    pub(crate) fn new(environment: &Environment) -> Self {
+        Self {
+            api_version: API_VERSION,
+            kind: "Report",
+            environment: environment.clone(),
+            plugins: Vec::new(),
+            changes: BTreeMap::new(),
+            findings: Vec::new(),
+            clients: Vec::new(),
+            closure: Vec::new(),
+            secrets: Vec::new(),
+            warnings: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// The report's text.
+    pub fn to_json(&self) -> String {
+        // Plain data always serializes.
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+}

@@ -1,0 +1,84 @@
+//! The objects of a run, each under a key that it keeps when it is renamed.
+
+use std::collections::{HashMap, HashSet};
+
+use lathe_manifest::{Identity, Object, order};
+
+use crate::problem::Problem;
+
+/// One object of the run.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) key: u32,
+    pub(crate) object: Object,
+}
+
+/// All objects of the run, in canonical order.
+#[derive(Debug, Default)]
+pub(crate) struct Tree {
+    pub(crate) entries: Vec<Entry>,
+    /// What plugins took out.
+    pub(crate) dropped: Vec<Entry>,
+    next: u32,
+}
+
+impl Tree {
+    pub(crate) fn new(objects: Vec<Object>) -> Self {
+        let mut tree = Self::default();
+        for object in objects {
+            tree.add(object);
+        }
+        tree.sort();
+        tree
+    }
+
+    /// Adds an object under a key of its own.
+    pub(crate) fn add(&mut self, object: Object) -> u32 {
+        let key = self.next;
+        self.next += 1;
+        self.entries.push(Entry { key, object });
+        key
+    }
+
+    /// Takes objects out.
+    pub(crate) fn drop_all(&mut self, keys: &[u32]) {
+        if !keys.is_empty() {
+            let gone: HashSet<u32> = keys.iter().copied().collect();
+            self.dropped.extend(self.entries.extract_if(.., |entry| gone.contains(&entry.key)));
+        }
+    }
+
+    /// How messages call the objects, as they are named now.
+    pub(crate) fn labels(&self) -> HashMap<u32, String> {
+        let entries = self.entries.iter().chain(&self.dropped);
+        entries.map(|entry| (entry.key, entry.object.label())).collect()
+    }
+
+    pub(crate) fn sort(&mut self) {
+        self.entries.sort_by_cached_key(|entry| order::key(&entry.object));
+    }
+
+    /// Where the entries of each key stand.
+    pub(crate) fn positions(&self) -> HashMap<u32, usize> {
+        self.entries.iter().enumerate().map(|(at, entry)| (entry.key, at)).collect()
+    }
+
+    /// A problem for each identity that two objects claim.
+    pub(crate) fn clashes(&self) -> Vec<Problem> {
+        let mut seen: HashMap<Identity, &Entry> = HashMap::with_capacity(self.entries.len());
+        let mut problems = Vec::new();
+        for entry in &self.entries {
+            let identity = Identity::of(&entry.object);
+            if let Some(first) = seen.get(&identity) {
+                let place = |entry: &Entry| {
+                    entry.object.source.as_ref().map_or_else(|| "added by a plugin".to_owned(), ToString::to_string)
+                };
+                let told = format!("two objects have this name now: {} and {}", place(first), place(entry));
+                problems.push(Problem::new("identity", told).at(entry.object.label(), ""));
+            } else {
+                seen.insert(identity, entry);
+            }
+        }
+        problems
+    }
+}

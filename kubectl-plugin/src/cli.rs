@@ -1,0 +1,227 @@
+//! The command line's types, and nothing else.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+/// Sandboxed transforms over rendered Kubernetes manifests.
+#[derive(Debug, Parser)]
+#[command(name = "kubectl-lathe", version, disable_version_flag = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// kubectl's own flags, taken before and after the subcommand; kubectl refuses flags before a plugin's name.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "kubectl's flags, for commands that talk to a cluster")]
+pub(crate) struct Global {
+    /// Path of the kubeconfig file
+    #[arg(long, global = true, hide_short_help = true)]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig
+    #[arg(long, global = true, hide_short_help = true)]
+    pub(crate) context: Option<String>,
+    /// Cluster of the kubeconfig
+    #[arg(long, global = true, hide_short_help = true)]
+    pub(crate) cluster: Option<String>,
+    /// User of the kubeconfig
+    #[arg(long, global = true, hide_short_help = true)]
+    pub(crate) user: Option<String>,
+    /// Namespace
+    #[arg(short, long, global = true, hide_short_help = true)]
+    pub(crate) namespace: Option<String>,
+    /// Address of the API server
+    #[arg(short, long, global = true, hide_short_help = true)]
+    pub(crate) server: Option<String>,
+    /// Bearer token
+    #[arg(long, global = true, hide_short_help = true)]
+    pub(crate) token: Option<String>,
+    /// User to impersonate
+    #[arg(long = "as", global = true, hide_short_help = true)]
+    pub(crate) as_user: Option<String>,
+    /// UID to impersonate
+    #[arg(long, global = true, hide_short_help = true)]
+    pub(crate) as_uid: Option<String>,
+    /// Group to impersonate (repeatable)
+    #[arg(long, global = true, hide_short_help = true)]
+    pub(crate) as_group: Vec<String>,
+    /// Extra to impersonate, key=value (repeatable)
+    #[arg(long, global = true, hide_short_help = true)]
+    pub(crate) as_user_extra: Vec<String>,
+    /// File of the certificate authority
+    #[arg(long, global = true, hide_short_help = true)]
+    pub(crate) certificate_authority: Option<PathBuf>,
+    /// File of the client certificate
+    #[arg(long, global = true, hide_short_help = true)]
+    pub(crate) client_certificate: Option<PathBuf>,
+    /// File of the client key
+    #[arg(long, global = true, hide_short_help = true)]
+    pub(crate) client_key: Option<PathBuf>,
+    /// Do not check the server's certificate
+    #[arg(long, global = true, hide_short_help = true)]
+    pub(crate) insecure_skip_tls_verify: bool,
+    /// Name to check the server's certificate against
+    #[arg(long, global = true, hide_short_help = true)]
+    pub(crate) tls_server_name: Option<String>,
+    /// Proxy to the API server
+    #[arg(long, global = true, hide_short_help = true)]
+    pub(crate) proxy_url: Option<String>,
+    /// Time-out of one request
+    #[arg(long, global = true, hide_short_help = true)]
+    pub(crate) request_timeout: Option<String>,
+    /// Folder of kubectl's discovery cache
+    #[arg(long, global = true, hide_short_help = true)]
+    pub(crate) cache_dir: Option<PathBuf>,
+    /// Do not compress responses
+    #[arg(long, global = true, hide_short_help = true)]
+    pub(crate) disable_compression: bool,
+    /// Say on standard error what is done; more with `-v=2` or `-v -v`
+    #[arg(short = 'v', long = "v", global = true, action = ArgAction::Append, num_args = 0..=1, require_equals = true,
+          default_missing_value = "1", value_name = "LEVEL", help_heading = "Options")]
+    pub(crate) verbose: Vec<u8>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Print the manifests of an environment, transformed
+    Render(Render),
+    /// Write lathe.lock: which plugins may take part, with which rights
+    Lock(Lock),
+    /// Render every environment without printing it, and tell what is wrong
+    Check(Check),
+    /// Tell which plugin wrote a field, and what stood there before
+    Explain(Explain),
+    /// Look at plugins
+    #[command(subcommand)]
+    Plugin(Plugin),
+    /// Print the version and the built-in plugins
+    Version(Version),
+    /// Print a shell's completion script
+    Completion(Completion),
+}
+
+/// Where manifests and pipeline come from.
+#[derive(Args, Debug)]
+pub(crate) struct Source {
+    /// File, folder or `-` for standard input; takes the place of the pipeline's inputs (repeatable)
+    #[arg(short, long = "filename", value_name = "FILE|DIR|-")]
+    pub(crate) filename: Vec<String>,
+    /// The pipeline, or the folder it lies in; default is ./lathe.yaml if it is there
+    #[arg(short, long, value_name = "DIR|FILE")]
+    pub(crate) pipeline: Option<PathBuf>,
+    /// Take the last of repeated keys in manifests, as kubectl does, and warn
+    #[arg(long)]
+    pub(crate) lenient_duplicates: bool,
+}
+
+/// Which environment.
+#[derive(Args, Debug)]
+pub(crate) struct Target {
+    /// The environment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+    /// Which review, such as a merge request's number
+    #[arg(long, value_name = "ID")]
+    pub(crate) review: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Render {
+    #[command(flatten)]
+    pub(crate) source: Source,
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Format of the output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Format,
+    /// Write a report of what was done (JSON)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// What is written in place of secrets
+    #[arg(long, value_enum, value_name = "MODE", default_value_t)]
+    pub(crate) secrets: SecretsMode,
+    /// The same as `--secrets plain`
+    #[arg(long, conflicts_with = "secrets")]
+    pub(crate) show_secrets: bool,
+    /// Take changed `path:` plugins into the lock where they ask for nothing more; not in CI
+    #[arg(long)]
+    pub(crate) update_lock: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Lock {
+    /// The pipeline, or the folder it lies in; default is ./lathe.yaml
+    #[arg(short, long, value_name = "DIR|FILE")]
+    pub(crate) pipeline: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) source: Source,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Explain {
+    /// The object, as Kind/name or Kind/namespace/name of the rendered set
+    #[arg(value_name = "KIND/NAME")]
+    pub(crate) object: String,
+    /// A JSON pointer; everything at and below it is told
+    #[arg(default_value = "")]
+    pub(crate) pointer: String,
+    #[command(flatten)]
+    pub(crate) source: Source,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Plugin {
+    /// Print what a plugin is and asks for: digest, imports, rights, its own description
+    Inspect(Inspect),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Inspect {
+    /// `builtin:NAME`, or the file of a component
+    pub(crate) plugin: String,
+    /// Format of the output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Format,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Version {
+    /// Format of the output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Format,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Completion {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Block YAML, a document per object
+    #[default]
+    Yaml,
+    /// One JSON List
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SecretsMode {
+    /// The references as they stand in the input: safe to commit, not to apply
+    #[default]
+    Refs,
+    /// The values
+    Plain,
+}

@@ -1,0 +1,59 @@
+//! `check`: renders each environment without printing it, and tells all that is wrong.
+
+use lathe_pipeline::{Problem, Render};
+
+use super::project::{self, Project};
+use super::render;
+use crate::cli::{self, Target};
+use crate::console;
+use crate::settings::Settings;
+
+/// The review that stands for all of them where none is named.
+const ANY_REVIEW: &str = "check";
+
+pub(crate) fn run(flags: &cli::Check, settings: &Settings) -> anyhow::Result<()> {
+    let project = Project::need(flags.source.pipeline.as_deref(), settings)?;
+    let plugins = project.plugins()?;
+    let lock = project.agreed(&plugins, false, settings)?;
+    let runtime = project::runtime(settings)?;
+    let mut problems: Vec<Problem> = Vec::new();
+    for target in targets(&project, &flags.target) {
+        let environment = project.environment(&target)?;
+        let inputs = project.inputs(&flags.source, &environment, settings)?;
+        inputs.warnings.iter().for_each(|warning| console::warn(warning));
+        let count = inputs.objects.len();
+        let render = Render {
+            runtime: &runtime,
+            pipeline: &project.pipeline,
+            environment: &environment,
+            plugins: &plugins,
+            lock: &lock,
+            folder: &project.folder,
+            values: None,
+        };
+        let report = render.run(inputs.objects).report;
+        let name = &environment.name;
+        report.warnings.iter().for_each(|warning| console::warn(&format!("{name}: {warning}")));
+        if report.problems.is_empty() {
+            console::note(&format!("{name}: ok, {count} objects"));
+        }
+        problems.extend(report.problems.into_iter().map(|problem| {
+            let message = format!("{name}: {}", problem.message);
+            Problem { message, ..problem }
+        }));
+    }
+    if problems.is_empty() { Ok(()) } else { Err(render::refused(&problems).into()) }
+}
+
+/// The environment that the flags name, or all of them.
+fn targets(project: &Project, flags: &Target) -> Vec<Target> {
+    let names = match &flags.env {
+        Some(name) => vec![name.clone()],
+        None => project.pipeline.environments.keys().cloned().collect(),
+    };
+    let review = |name: &String| {
+        let is_review = project.pipeline.environments.get(name).is_some_and(|spec| spec.review);
+        flags.review.clone().or_else(|| is_review.then(|| ANY_REVIEW.to_owned())).filter(|_| is_review || flags.env.is_some())
+    };
+    names.iter().map(|name| Target { env: Some(name.clone()), review: review(name) }).collect()
+}

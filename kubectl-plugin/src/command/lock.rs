@@ -1,0 +1,42 @@
+//! `lock`: writes lathe.lock for the plugins as they are, and shows what changes.
+
+use lathe_pipeline::{Lock, Problem};
+
+use super::project::{self, Project};
+use crate::cli;
+use crate::console::{self, Failure};
+use crate::settings::Settings;
+
+pub(crate) fn run(flags: &cli::Lock, settings: &Settings) -> anyhow::Result<()> {
+    let project = Project::need(flags.pipeline.as_deref(), settings)?;
+    let plugins = project.plugins()?;
+    let runtime = project::runtime(settings)?;
+    let mut problems = Vec::new();
+    for (_, prepared) in plugins.iter() {
+        // A plugin that cannot even say what it is gets into no lock.
+        if let Err(error) = runtime.describe(&prepared.plugin, &prepared.limits) {
+            problems.push(Problem::from(error));
+        }
+    }
+    if !problems.is_empty() {
+        return Err(Failure::refused("a plugin cannot be locked", &problems).into());
+    }
+    let file = project.lock_file();
+    let name = file.display();
+    let lock = Lock::of(&plugins);
+    let before = project.lock()?;
+    if before.as_ref() == Some(&lock) {
+        console::note(&format!("{name} is up to date"));
+        return Ok(());
+    }
+    match &before {
+        Some(before) => before.differences(&plugins).iter().for_each(|line| console::note(&format!("{name}: {line}"))),
+        None => {
+            for (plugin, locked) in &lock.plugins {
+                let rights = if locked.rights.is_empty() { "none".to_owned() } else { locked.rights.join(", ") };
+                console::note(&format!("{name}: {plugin}, {}, rights: {rights}", locked.digest));
+            }
+        }
+    }
+    project::write_atomically(&file, lock.to_yaml().as_bytes())
+}

@@ -1,0 +1,30 @@
+//! One module per command; each takes its flags and the settings and does one thing.
+
+mod check;
+mod completion;
+mod explain;
+mod lock;
+mod plugin;
+mod project;
+mod render;
+mod version;
+
+use crate::cli::{Command, Plugin};
+use crate::console;
+use crate::settings::Settings;
+
+/// Runs the command.
+pub(crate) fn run(command: &Command, settings: &Settings) -> anyhow::Result<()> {
+    if settings.namespace.is_some() {
+        console::warn("`--namespace` has no effect here; the pipeline's environments name their namespaces");
+    }
+    match command {
+        Command::Render(flags) => render::run(flags, settings),
+        Command::Lock(flags) => lock::run(flags, settings),
+        Command::Check(flags) => check::run(flags, settings),
+        Command::Explain(flags) => explain::run(flags, settings),
+        Command::Plugin(Plugin::Inspect(flags)) => plugin::inspect(flags, settings),
+        Command::Version(flags) => version::run(flags),
+        Command::Completion(flags) => completion::run(flags),
+    }
+}

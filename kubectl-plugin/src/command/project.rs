@@ -1,0 +1,165 @@
+//! A pipeline on disk: its file, its folder, its lock, its inputs.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use lathe_manifest::ReadOptions;
+use lathe_pipeline::source::{self, Inputs};
+use lathe_pipeline::{Environment, EnvironmentError, Lock, Pipeline, Plugins, Problem};
+use lathe_runtime::Runtime;
+
+use crate::cli::{Source, Target};
+use crate::console::{self, Failure};
+use crate::settings::{Settings, builtin};
+
+/// A pipeline and where it lies.
+pub(crate) struct Project {
+    pub(crate) pipeline: Pipeline,
+    pub(crate) folder: PathBuf,
+    file: PathBuf,
+}
+
+impl Project {
+    /// The pipeline that `-p` names; without `-p` the one in this folder, or none.
+    pub(crate) fn find(path: Option<&Path>, settings: &Settings) -> anyhow::Result<Option<Self>> {
+        let file = match path {
+            Some(path) if path.is_dir() => path.join("lathe.yaml"),
+            Some(path) => path.to_owned(),
+            None => settings.here().join("lathe.yaml"),
+        };
+        if path.is_none() && !file.exists() {
+            return Ok(None);
+        }
+        let name = file.display().to_string();
+        let bytes = fs::read(&file).map_err(|error| Failure::usage(format!("{name}: {error}")))?;
+        let pipeline = Pipeline::parse(&name, &bytes)
+            .map_err(|problems| Failure::refused("the pipeline file is wrong", &problems))?;
+        let folder = file.parent().map(Path::to_owned).unwrap_or_default();
+        Ok(Some(Self { pipeline, folder, file }))
+    }
+
+    /// Like [`find`](Self::find), for commands that make no sense without a pipeline.
+    pub(crate) fn need(path: Option<&Path>, settings: &Settings) -> anyhow::Result<Self> {
+        Self::find(path, settings)?.ok_or_else(|| {
+            Failure::usage("there is no lathe.yaml here").with_hint("name a pipeline by `-p DIR`").into()
+        })
+    }
+
+    /// The environment that the flags name.
+    pub(crate) fn environment(&self, target: &Target) -> anyhow::Result<Environment> {
+        let resolved = Environment::resolve(&self.pipeline, target.env.as_deref(), target.review.as_deref());
+        resolved.map_err(|error| match error {
+            EnvironmentError::Invalid(lines) => {
+                let file = self.file.display();
+                let problems: Vec<Problem> =
+                    lines.iter().map(|line| Problem::new("pipeline", format!("{file}: {line}"))).collect();
+                Failure::refused("the pipeline file is wrong", &problems).into()
+            }
+            error => Failure::usage(error.to_string()).into(),
+        })
+    }
+
+    /// The plugins, inspected.
+    pub(crate) fn plugins(&self) -> anyhow::Result<Plugins> {
+        let prepared = Plugins::prepare(&self.pipeline, &self.folder, &builtin);
+        prepared.map_err(|problems| Failure::refused("a plugin cannot be used", &problems).into())
+    }
+
+    /// The lock file's path.
+    pub(crate) fn lock_file(&self) -> PathBuf {
+        self.folder.join("lathe.lock")
+    }
+
+    /// The lock as it is on disk; `None` where there is none.
+    pub(crate) fn lock(&self) -> anyhow::Result<Option<Lock>> {
+        let file = self.lock_file();
+        let name = file.display().to_string();
+        let bytes = match fs::read(&file) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Failure::usage(format!("{name}: {error}")).into()),
+        };
+        let lock = Lock::parse(&name, &bytes).map_err(|problems| Failure::refused("the lock file is wrong", &problems))?;
+        Ok(Some(lock))
+    }
+
+    /// The lock, which has to fit the plugins as they are.
+    pub(crate) fn agreed(&self, plugins: &Plugins, update: bool, settings: &Settings) -> anyhow::Result<Lock> {
+        let file = self.lock_file().display().to_string();
+        let hint = format!("`{} lock{}` writes the lock and shows what changes", settings.program, self.flag());
+        let Some(lock) = self.lock()? else {
+            return Err(Failure::refused(format!("{file} is missing, so no plugin may run"), &[]).with_hint(hint).into());
+        };
+        let differences = lock.differences(plugins);
+        if differences.is_empty() {
+            return Ok(lock);
+        }
+        if update && settings.ci {
+            return Err(Failure::usage("`--update-lock` is not for CI, where nobody sees what is agreed to").into());
+        }
+        if update && lock.only_digests_differ(plugins) {
+            let lock = Lock::of(plugins);
+            write_atomically(&self.lock_file(), lock.to_yaml().as_bytes())?;
+            differences.iter().for_each(|line| console::note(&format!("{file}: {line}")));
+            return Ok(lock);
+        }
+        let problems: Vec<Problem> = differences.into_iter().map(|line| Problem::new("lock", line)).collect();
+        Err(Failure::refused(format!("{file} does not fit the pipeline's plugins"), &problems).with_hint(hint).into())
+    }
+
+    /// The objects: those of `-f` if it is given, else the environment's or the pipeline's inputs.
+    pub(crate) fn inputs(&self, source: &Source, environment: &Environment, settings: &Settings) -> anyhow::Result<Inputs> {
+        if !source.filename.is_empty() {
+            return files(source, settings);
+        }
+        let own = self.pipeline.environments.get(&environment.name).and_then(|spec| spec.inputs.as_ref());
+        let paths = own.unwrap_or(&self.pipeline.inputs);
+        if paths.is_empty() {
+            let summary = format!("{} names no inputs", self.file.display());
+            return Err(Failure::usage(summary).with_hint("name them under `inputs`, or by `-f`").into());
+        }
+        read(&self.folder, paths, source)
+    }
+
+    /// `-p …` as it has to be given to other commands.
+    pub(crate) fn flag(&self) -> String {
+        if self.folder.as_os_str().is_empty() { String::new() } else { format!(" -p {}", self.folder.display()) }
+    }
+}
+
+/// The objects of `-f`.
+pub(crate) fn files(source: &Source, settings: &Settings) -> anyhow::Result<Inputs> {
+    read(settings.here(), &source.filename, source)
+}
+
+fn read(base: &Path, paths: &[String], source: &Source) -> anyhow::Result<Inputs> {
+    let options = ReadOptions { lenient_duplicates: source.lenient_duplicates, ..ReadOptions::default() };
+    let read = source::read(base, paths, options, &|| {
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+    });
+    read.map_err(|problems| Failure::refused("the input cannot be used", &problems).into())
+}
+
+/// The sandbox.
+pub(crate) fn runtime(settings: &Settings) -> anyhow::Result<Runtime> {
+    Ok(Runtime::new(settings.cache.as_deref())?)
+}
+
+/// Writes a file so that a reader sees all of the old or all of the new.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let written = (|| -> anyhow::Result<()> {
+        let mut file = tempfile::Builder::new().prefix(".lathe-").permissions(readable()).tempfile_in(folder)?;
+        file.write_all(bytes)?;
+        file.persist(path)?;
+        Ok(())
+    })();
+    written.with_context(|| format!("{} cannot be written", path.display()))
+}
+
+fn readable() -> fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(0o644)
+}

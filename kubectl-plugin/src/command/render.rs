@@ -1,0 +1,68 @@
+//! `render`: the manifests of an environment, transformed, on standard output.
+
+use lathe_manifest::{Object, write};
+use lathe_pipeline::Render;
+
+use super::project::{self, Project};
+use crate::cli::{self, Format, SecretsMode};
+use crate::console::{self, Failure};
+use crate::settings::{Settings, variable};
+
+pub(crate) fn run(flags: &cli::Render, settings: &Settings) -> anyhow::Result<()> {
+    let Some(project) = Project::find(flags.source.pipeline.as_deref(), settings)? else {
+        return format(flags, settings);
+    };
+    let environment = project.environment(&flags.target)?;
+    let plugins = project.plugins()?;
+    let lock = project.agreed(&plugins, flags.update_lock, settings)?;
+    let inputs = project.inputs(&flags.source, &environment, settings)?;
+    inputs.warnings.iter().for_each(|warning| console::warn(warning));
+    let plain = flags.show_secrets || flags.secrets == SecretsMode::Plain;
+    let render = Render {
+        runtime: &project::runtime(settings)?,
+        pipeline: &project.pipeline,
+        environment: &environment,
+        plugins: &plugins,
+        lock: &lock,
+        folder: &project.folder,
+        values: if plain { Some(&variable) } else { None },
+    };
+    let rendered = render.run(inputs.objects);
+    if let Some(file) = &flags.report {
+        project::write_atomically(file, rendered.report.to_json().as_bytes())?;
+    }
+    rendered.report.warnings.iter().for_each(|warning| console::warn(warning));
+    if !rendered.report.problems.is_empty() {
+        return Err(refused(&rendered.report.problems).into());
+    }
+    print(rendered.objects.iter().map(|(_, object)| object), flags.output)
+}
+
+/// Without a pipeline: the objects as they are, in canonical form.
+fn format(flags: &cli::Render, settings: &Settings) -> anyhow::Result<()> {
+    if flags.source.filename.is_empty() {
+        let failure = Failure::usage("there is nothing to render: no lathe.yaml here, no `-p`, no `-f`");
+        return Err(failure.with_hint(format!("`{} render -f FILE` formats manifests", settings.program)).into());
+    }
+    if flags.target.env.is_some() || flags.target.review.is_some() || flags.report.is_some() {
+        let failure = Failure::usage("`--env`, `--review` and `--report` need a pipeline, and there is no lathe.yaml here");
+        return Err(failure.with_hint("name a pipeline by `-p DIR`").into());
+    }
+    let inputs = project::files(&flags.source, settings)?;
+    inputs.warnings.iter().for_each(|warning| console::warn(warning));
+    print(inputs.objects.iter(), flags.output)
+}
+
+fn print<'a>(objects: impl Iterator<Item = &'a Object>, format: Format) -> anyhow::Result<()> {
+    console::print(&match format {
+        Format::Yaml => write::yaml(objects),
+        Format::Json => write::json_list(objects),
+    })
+}
+
+/// What is told of a run that has problems.
+pub(super) fn refused(problems: &[lathe_pipeline::Problem]) -> Failure {
+    let count = problems.len();
+    let noun = if count == 1 { "problem" } else { "problems" };
+    Failure::refused(format!("{count} {noun}; nothing is written"), problems)
+}

@@ -1,0 +1,91 @@
+//! What the user sees when something is wrong: `error:`, the problems, a `hint:`, an exit code.
+#![allow(clippy::print_stderr, reason = "this is where the binary talks to the user")]
+
+use std::fmt;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use lathe_pipeline::Problem;
+
+/// Usage, or something unexpected.
+pub(crate) const USAGE: u8 = 2;
+/// Refused: input, policy, leak, plugin, secret.
+pub(crate) const REFUSED: u8 = 3;
+
+/// A command that did not do what it was asked.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: u8,
+    summary: String,
+    problems: Vec<String>,
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// The command line, or a file it names, makes no sense.
+    pub(crate) fn usage(summary: impl Into<String>) -> Self {
+        Self { code: USAGE, summary: summary.into(), problems: Vec::new(), hint: None }
+    }
+
+    /// Everything that is wrong has been told already.
+    pub(crate) fn told(code: u8) -> Self {
+        Self { code, summary: String::new(), problems: Vec::new(), hint: None }
+    }
+
+    /// Refused for these reasons.
+    pub(crate) fn refused(summary: impl Into<String>, problems: &[Problem]) -> Self {
+        let problems = problems.iter().map(ToString::to_string).collect();
+        Self { code: REFUSED, summary: summary.into(), problems, hint: None }
+    }
+
+    pub(crate) fn with_hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.summary)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Tells an error and gives its exit code. A reader that went away is no error.
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    if error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)) {
+        return ExitCode::SUCCESS;
+    }
+    let Some(failure) = error.downcast_ref::<Failure>() else {
+        eprintln!("error: {error:#}");
+        return ExitCode::from(USAGE);
+    };
+    if !failure.summary.is_empty() {
+        eprintln!("error: {}", failure.summary);
+    }
+    for problem in &failure.problems {
+        eprintln!("  {}", problem.replace('\n', "\n    "));
+    }
+    if let Some(hint) = &failure.hint {
+        eprintln!("hint: {hint}");
+    }
+    ExitCode::from(failure.code)
+}
+
+/// Something the user should look at.
+pub(crate) fn warn(message: &str) {
+    eprintln!("warning: {message}");
+}
+
+/// What was done, where it has no output of its own.
+pub(crate) fn note(message: &str) {
+    eprintln!("{message}");
+}
+
+/// Writes to standard output, all at once.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
