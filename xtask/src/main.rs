@@ -1,2 +1,61 @@
-//! Entry.
-fn main() {}
+//! `cargo xtask VERB`: the one list of developer verbs.
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "a developer's tool talks to its developer")]
+#![allow(clippy::disallowed_methods, reason = "a developer's tool reads the environment it is run in")]
+
+mod bench;
+mod dist;
+mod docs;
+mod lint;
+mod lock;
+mod process;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The one list of developer verbs
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Run the tests, tier by tier
+    Test(test::Flags),
+    /// Check formatting, lints and dependencies
+    Lint(lint::Flags),
+    /// Measure the render against itself: cold, warm, per plugin
+    Bench,
+    /// Build the pinned programs that tests need, into a cache outside the checkout
+    Tools,
+    /// Check that the book's pages are all linked, and build it where mdbook is installed
+    Docs,
+    /// Build the release binary and its checksum into target/dist
+    Dist,
+    /// Write the lock files of the examples anew, after a change to a built-in plugin
+    Lock,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().verb {
+        Verb::Test(flags) => test::run(&flags),
+        Verb::Lint(flags) => lint::run(&flags),
+        Verb::Bench => bench::run(),
+        Verb::Tools => tools::run(),
+        Verb::Docs => docs::run(),
+        Verb::Dist => dist::run(),
+        Verb::Lock => lock::run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -44,6 +44,8 @@ pub(crate) struct Territory {
     pub(crate) review_domain: String,
     pub(crate) zones: Vec<String>,
     pub(crate) keep: Vec<String>,
+    /// Services of other namespaces that a review may use, as `name.namespace`.
+    pub(crate) shared_services: Vec<String>,
 }
 
 /// Why there is no such environment.
@@ -88,8 +90,8 @@ impl Environment {
                     territory: None,
                 })
             }
-            (true, Some(id)) if id.trim().is_empty() || id.len() > 200 || id.contains(char::is_control) => {
-                usage("`--review` takes an id of 1 to 200 printable characters".to_owned())
+            (true, Some(id)) if !is_label_value(id) => {
+                usage("`--review` takes an id of at most 63 letters, digits, `-`, `_` and `.`, as labels do".to_owned())
             }
             (true, Some(id)) => {
                 Self::review(pipeline, name, &spec.namespace, project, id).map_err(EnvironmentError::Invalid)
@@ -111,16 +113,18 @@ impl Environment {
     fn review(pipeline: &Pipeline, name: &str, template: &str, project: String, id: &str) -> Result<Self, Vec<String>> {
         let entries: Vec<_> = pipeline.transforms_in(name).filter(|(_, t)| t.plugin == REVIEW_HOSTS).collect();
         let (place, config) = match entries.as_slice() {
-            [] => (String::new(), None),
-            [(index, transform)] => (format!("transforms[{index}].config"), Some(&transform.config)),
-            _ => return Err(vec![format!("environment `{name}` has {REVIEW_HOSTS} twice")]),
+            [(index, transform)] if transform.selectors.is_some() => {
+                return Err(vec![format!("transforms[{index}].match: {REVIEW_HOSTS} has to see all of a review")]);
+            }
+            [(index, transform)] => (format!("transforms[{index}].config"), &transform.config),
+            _ => return Err(vec![format!("environment `{name}` is a review and needs {REVIEW_HOSTS} once")]),
         };
         let mut wrong = Vec::new();
-        let keys = config.map_or(Ok(BTreeMap::new()), hosts_of).unwrap_or_else(|why| {
+        let keys = hosts_of(config).unwrap_or_else(|why| {
             wrong.push(format!("{place}.{why}"));
             BTreeMap::new()
         });
-        let territory = config.map(|config| territory_of(config, &place, &mut wrong));
+        let territory = territory_of(config, &place, &mut wrong);
         if template.matches("{slug}").count() != 1 {
             wrong.push(format!("environments.{name}.namespace: a review's namespace holds `{{slug}}` once"));
         }
@@ -134,18 +138,14 @@ impl Environment {
         if !is_label(&namespace) {
             wrong.push(format!("environments.{name}.namespace: `{namespace}` is no namespace name (RFC 1123 label)"));
         }
-        let mut hosts = BTreeMap::new();
-        if let Some(territory) = &territory {
-            for (host, key) in &keys {
-                hosts.insert(host.clone(), format!("{key}-{slug}.{}", territory.review_domain));
-            }
-            check_hosts(&keys, &hosts, territory, &place, &mut wrong);
-        }
+        let target = |key: &String| format!("{key}-{slug}.{}", territory.review_domain);
+        let hosts: BTreeMap<String, String> = keys.iter().map(|(host, key)| (host.clone(), target(key))).collect();
+        check_hosts(&keys, &hosts, &territory, &place, &mut wrong);
         if !wrong.is_empty() {
             return Err(wrong);
         }
         let review = Some(Review { id: id.to_owned(), slug });
-        Ok(Self { name: name.to_owned(), project, namespace, review, hosts, territory })
+        Ok(Self { name: name.to_owned(), project, namespace, review, hosts, territory: Some(territory) })
     }
 }
 
@@ -171,12 +171,17 @@ fn territory_of(config: &Value, place: &str, wrong: &mut Vec<String>) -> Territo
         };
         items.iter().filter_map(Value::as_str).map(str::to_lowercase).collect()
     };
-    let (zones, keep) = (list("zones"), list("keep"));
+    let (zones, keep, shared_services) = (list("zones"), list("keep"), list("sharedServices"));
+    for (name, host) in zones.iter().map(|zone| ("zones", zone)).chain(keep.iter().map(|host| ("keep", host))) {
+        if !is_domain(host) {
+            wrong.push(format!("{place}.{name}: `{host}` is no domain name; write it without `*.` and dots at its ends"));
+        }
+    }
     let review_domain = config.get("reviewDomain").and_then(Value::as_str).unwrap_or_default().to_lowercase();
     if !is_domain(&review_domain) {
         wrong.push(format!("{place}.reviewDomain: a domain name is needed"));
     }
-    Territory { review_domain, zones, keep }
+    Territory { review_domain, zones, keep, shared_services }
 }
 
 /// The map is one to one, and no target is a source, so that rendering a rendered review changes nothing.
@@ -220,6 +225,14 @@ fn is_domain(name: &str) -> bool {
     name.contains('.') && name.len() <= 253 && name.split('.').all(|label| is_label(label) || !label.is_ascii())
 }
 
+/// The value of a label, not empty; project, environment and review stand in labels.
+pub(crate) fn is_label_value(text: &str) -> bool {
+    let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = text.as_bytes();
+    let inner = |b: &u8| b.is_ascii_alphanumeric() || b"-_.".contains(b);
+    bytes.len() <= 63 && edge(bytes.first()) && edge(bytes.last()) && bytes.iter().all(inner)
+}
+
 /// An RFC 1123 label.
 fn is_label(text: &str) -> bool {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
@@ -254,10 +267,20 @@ mod tests {
             (Some("stage"), None, "there is no environment `stage`"),
             (Some("review"), None, "`--review ID` says which"),
             (Some("prod"), Some("1"), "is no review"),
-            (Some("review"), Some(" "), "1 to 200 printable"),
+            (Some("review"), Some(" "), "at most 63 letters"),
+            (Some("review"), Some("feature/login"), "at most 63 letters"),
         ] {
             let error = Environment::resolve(&pipeline, name, review).unwrap_err();
             assert!(matches!(&error, EnvironmentError::Usage(text) if text.contains(told)), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_review_without_its_plugin_is_refused() {
+        for transforms in ["[]", "[{plugin: builtin:review-hosts, match: {kind: Ingress}, config: {reviewDomain: r.example.net, hosts: {}}}]"] {
+            let text = format!("apiVersion: lathe.dev/v1alpha1\nkind: Pipeline\nmetadata: {{name: p}}\nenvironments: {{r: {{review: true, namespace: 'p-{{slug}}'}}}}\ntransforms: {transforms}\n");
+            let pipeline = Pipeline::parse("lathe.yaml", text.as_bytes()).unwrap();
+            assert!(matches!(Environment::resolve(&pipeline, Some("r"), Some("1")), Err(EnvironmentError::Invalid(_))));
         }
     }
 

@@ -7,6 +7,7 @@ use lathe_runtime::Limits;
 use lathe_secrets::provider::ProviderSpec;
 use serde::{Deserialize, Deserializer};
 
+use crate::environment::is_label_value;
 use crate::problem::Problem;
 use crate::selector::{Selector, Selectors};
 use crate::typed;
@@ -144,8 +145,10 @@ impl Pipeline {
         if self.api_version != API_VERSION || self.kind != "Pipeline" {
             wrong.push(format!("this is {} {}, and {API_VERSION} Pipeline is expected", self.api_version, self.kind));
         }
-        if self.metadata.name.is_empty() || self.project().is_empty() {
-            wrong.push("metadata: name and project may not be empty".to_owned());
+        for name in [self.project(), &self.metadata.name].into_iter().chain(self.environments.keys().map(String::as_str)) {
+            if !is_label_value(name) {
+                wrong.push(format!("`{name}` names a project or environment and is no label value (63 of A-Z a-z 0-9 - _ .)"));
+            }
         }
         for (index, transform) in self.transforms.iter().enumerate() {
             for name in transform.environments.iter().flatten() {

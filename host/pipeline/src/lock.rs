@@ -104,7 +104,8 @@ impl Lock {
             if let Some(now) = wanted.plugins.get(name) {
                 locked.digest.clone_from(&now.digest);
                 // Asking for less is no reason to ask anybody.
-                if now.imports.iter().all(|import| locked.imports.contains(import)) {
+                let within = |now: &[String], then: &[String]| now.iter().all(|item| then.contains(item));
+                if within(&now.imports, &locked.imports) && within(&now.rights, &locked.rights) {
                     locked.imports.clone_from(&now.imports);
                     locked.rights.clone_from(&now.rights);
                 }

@@ -1,6 +1,6 @@
 //! One run: seal, transform by transform, verify, close, fill.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +11,7 @@ use lathe_runtime::{Runtime, Transformed};
 use lathe_secrets::provider::Resolver;
 use lathe_secrets::{Fill, Seal};
 
-use crate::closure;
+use crate::closure::Search;
 use crate::connect::{self, Clients, Intents, Secrets};
 use crate::edits;
 use crate::environment::Environment;
@@ -59,7 +59,13 @@ pub struct Rendered {
 impl Render<'_> {
     /// Runs the pipeline over the objects.
     pub fn run(&self, objects: Vec<Object>) -> Rendered {
+        let empty = objects.is_empty();
         let mut run = Run::new(self, objects);
+        if empty {
+            // A render upstream that failed looks like this.
+            run.report.problems.push(Problem::new("input", "the inputs hold no object"));
+            return run.finish();
+        }
         run.seal();
         for (_, transform) in self.pipeline.transforms_in(&self.environment.name) {
             if let Err(problem) = run.transform(transform) {
@@ -85,14 +91,22 @@ struct Run<'a> {
     report: Report,
     /// What plugins found wrong, with the key of the object; named at the end, as the object is called then.
     found: Vec<(Option<u32>, Problem)>,
+    /// The namespaces of the input.
+    namespaces: BTreeSet<String>,
 }
 
 impl<'a> Run<'a> {
     fn new(of: &'a Render<'a>, objects: Vec<Object>) -> Self {
         let [project, name, review] = of.environment.identity();
         let seal = Seal::new(&[&of.lock.digest(), project, name, review]);
+        let named = |object: &Object| match (object.group(), object.kind()) {
+            ("", "Namespace") => object.name().to_owned(),
+            _ => object.namespace().to_owned(),
+        };
+        let namespaces = objects.iter().map(named).filter(|name| !name.is_empty()).collect();
         Self {
             of,
+            namespaces,
             tree: Tree::new(objects),
             seal: Arc::new(Mutex::new(seal)),
             intents: Arc::default(),
@@ -135,7 +149,7 @@ impl<'a> Run<'a> {
             changes,
         });
         self.tree.sort();
-        let clashes = self.tree.clashes();
+        let clashes = self.tree.clashes(&mut self.report.warnings);
         self.report.problems.extend(clashes.into_iter().map(|problem| problem.by(name)));
         let positions = self.tree.positions();
         let entries = &self.tree.entries;
@@ -212,9 +226,17 @@ impl<'a> Run<'a> {
         for error in &intents.refused {
             self.report.problems.push(Problem::new("client", error.to_string()));
         }
-        for pair in intents.declared.windows(2) {
-            if pair[0].key == pair[1].key || pair[0].intent.secret_name == pair[1].intent.secret_name {
-                let told = format!("login client `{}` is declared twice, or two share a Secret", pair[1].intent.name);
+        let (mut keys, mut secrets) = (HashSet::new(), HashSet::new());
+        let environment = self.of.environment;
+        for declared in &intents.declared {
+            let (name, secret) = (&declared.intent.name, &declared.intent.secret_name);
+            if !keys.insert(&declared.key) || !secrets.insert(secret) {
+                let told = format!("login client `{name}` is declared twice, or shares Secret `{secret}` with another");
+                self.report.problems.push(Problem::new("client", told));
+            }
+            let own = |host: &String| environment.review.is_none() || environment.hosts.values().any(|target| target == host);
+            for host in declared.intent.hosts.iter().filter(|host| !own(host)) {
+                let told = format!("login client `{name}`: `{host}` is no host of this review");
                 self.report.problems.push(Problem::new("client", told));
             }
         }
@@ -223,7 +245,9 @@ impl<'a> Run<'a> {
 
     fn verify(&mut self) {
         let transforms = self.of.pipeline.transforms_in(&self.of.environment.name);
-        let resolving = transforms.into_iter().any(|(_, transform)| transform.plugin == "builtin:secrets");
+        let opens = transforms.into_iter().any(|(_, transform)| transform.plugin == "builtin:secrets");
+        // Where values are asked for, a reference must not pass for one.
+        let resolving = opens || self.of.values.is_some();
         let objects = self.tree.entries.iter().map(|entry| (entry.key, &entry.object));
         let errors = connect::lock(&self.seal).verify(objects, resolving);
         self.report.problems.extend(errors.into_iter().map(Problem::from));
@@ -257,8 +281,9 @@ impl<'a> Run<'a> {
     fn close(&mut self) {
         let Some(territory) = &self.of.environment.territory else { return };
         let acknowledge = &self.of.pipeline.acknowledge;
-        let objects = self.tree.entries.iter().map(|entry| &entry.object);
-        let closure = closure::check(objects, self.of.environment, territory, acknowledge);
+        let namespaces = &self.namespaces;
+        let search = Search { environment: self.of.environment, territory, namespaces, acknowledge };
+        let closure = search.check(self.tree.entries.iter().map(|entry| &entry.object));
         let labels = self.tree.labels();
         let told: HashSet<(&String, &String)> = (self.found.iter())
             .filter_map(|(key, problem)| Some((labels.get(key.as_ref()?)?, &problem.pointer)))

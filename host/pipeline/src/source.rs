@@ -78,8 +78,16 @@ fn files(base: &Path, path: &str, warnings: &mut Vec<String>, problems: &mut Vec
             return Vec::new();
         }
     };
-    let mut names: Vec<String> =
-        entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let mut names: Vec<String> = Vec::new();
+    for entry in entries.flatten() {
+        match entry.file_name().into_string() {
+            Ok(name) => names.push(name),
+            Err(name) => {
+                let told = format!("{path}: the name of the file {} is no UTF-8", name.display());
+                problems.push(Problem::new("input", told));
+            }
+        }
+    }
     names.sort();
     let folder = path.trim_end_matches('/');
     let mut found = Vec::new();

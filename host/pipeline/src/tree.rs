@@ -63,22 +63,31 @@ impl Tree {
         self.entries.iter().enumerate().map(|(at, entry)| (entry.key, at)).collect()
     }
 
-    /// A problem for each identity that two objects claim.
-    pub(crate) fn clashes(&self) -> Vec<Problem> {
+    /// Collapses objects that have become equal, telling each; a problem for each identity that two others claim.
+    pub(crate) fn clashes(&mut self, warnings: &mut Vec<String>) -> Vec<Problem> {
         let mut seen: HashMap<Identity, &Entry> = HashMap::with_capacity(self.entries.len());
         let mut problems = Vec::new();
+        let mut equal = Vec::new();
         for entry in &self.entries {
             let identity = Identity::of(&entry.object);
-            if let Some(first) = seen.get(&identity) {
-                let place = |entry: &Entry| {
-                    entry.object.source.as_ref().map_or_else(|| "added by a plugin".to_owned(), ToString::to_string)
-                };
-                let told = format!("two objects have this name now: {} and {}", place(first), place(entry));
-                problems.push(Problem::new("identity", told).at(entry.object.label(), ""));
-            } else {
+            let Some(first) = seen.get(&identity) else {
                 seen.insert(identity, entry);
+                continue;
+            };
+            let place = |entry: &Entry| {
+                entry.object.source.as_ref().map_or_else(|| "added by a plugin".to_owned(), ToString::to_string)
+            };
+            let (first_place, second_place) = (place(first), place(entry));
+            let label = entry.object.label();
+            if first.object.value == entry.object.value {
+                warnings.push(format!("{label}: two objects have become equal, and one is kept: {first_place} and {second_place}"));
+                equal.push(entry.key);
+            } else {
+                let told = format!("two objects have this name now: {first_place} and {second_place}");
+                problems.push(Problem::new("identity", told).at(label, ""));
             }
         }
+        self.drop_all(&equal);
         problems
     }
 }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD, URL_SAFE_NO_PAD};
+use base64::{Engine as _, alphabet};
 use lathe_manifest::json;
 
 /// How a text is encoded.
@@ -53,10 +53,14 @@ impl Encoding {
     }
 }
 
-/// The text that the base64 of a Secret's `data` holds; `None` where it holds bytes that are none.
-pub(crate) fn decode_text(encoded: &str) -> Option<String> {
+/// As lenient as Go's decoder, which kubectl and the API server use: line feeds and leftover bits do not matter.
+const LENIENT: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
+
+/// The bytes that the base64 of a Secret's `data` holds; `None` where it is none.
+pub(crate) fn decode(encoded: &str) -> Option<Vec<u8>> {
     let compact: String = encoded.chars().filter(|c| !matches!(c, '\n' | '\r')).collect();
-    String::from_utf8(STANDARD.decode(compact).ok()?).ok()
+    LENIENT.decode(compact).ok()
 }
 
 #[cfg(test)]

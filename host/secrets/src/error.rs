@@ -43,6 +43,9 @@ pub enum SecretErrorKind {
     /// A reference outside of the fields where secrets may go.
     #[error("a secret may stand in `data` and `stringData` of a Secret only, and a reference stands here")]
     Sink,
+    /// A reference among bytes that are no text.
+    #[error("a reference stands in data that is no UTF-8 text")]
+    Binary,
     /// A reference that a plugin wrote.
     #[error("a plugin wrote a reference; references count only where the input holds them")]
     Invented,

@@ -148,7 +148,11 @@ fn vals(text: &str) -> Result<Target, String> {
     let body = text.strip_prefix("secret").unwrap_or(text).strip_prefix("ref+").ok_or("it does not start with `ref+`")?;
     let body = body.strip_suffix('+').unwrap_or(body);
     let (scheme, rest) = body.split_once("://").ok_or("it has no `://`")?;
-    let (rest, fragment) = rest.split_once('#').unwrap_or((rest, ""));
+    let (rest, fragment) = match rest.split_once('#') {
+        Some((_, fragment)) if fragment.trim_matches('/').is_empty() => return Err("its `#` names no key".to_owned()),
+        Some(split) => split,
+        None => (rest, ""),
+    };
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     let key: Vec<String> = fragment.split('/').filter(|part| !part.is_empty()).map(ToOwned::to_owned).collect();
     let instance = match query.split_once('=') {
@@ -216,7 +220,7 @@ mod tests {
 
     #[test]
     fn what_is_malformed_is_told() {
-        for text in ["<path:kv/p>", "<path:kv#k>", "<path:kv/p#k|rot13>", "<path:kv/p#k#3>", "ref+gopher://x", "ref+env://", "ref+vault://kv/p", "ref+file://x?y=z"] {
+        for text in ["<path:kv/p>", "<path:kv#k>", "<path:kv/p#k|rot13>", "<path:kv/p#k#3>", "ref+gopher://x", "ref+env://", "ref+vault://kv/p", "ref+file://x?y=z", "ref+file://x#", "ref+file://x#/"] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

@@ -21,6 +21,8 @@ pub struct Seal {
     pub(crate) places: BTreeMap<At, Place>,
     pub(crate) labels: BTreeMap<u32, String>,
     identities: BTreeMap<u32, String>,
+    /// How many objects had each identity; those that have only a prefix for a name share theirs.
+    twins: HashMap<String, usize>,
     touched: BTreeSet<At>,
     pub(crate) refusals: Vec<SecretError>,
 }
@@ -82,6 +84,7 @@ impl Seal {
             places: BTreeMap::new(),
             labels: BTreeMap::new(),
             identities: BTreeMap::new(),
+            twins: HashMap::new(),
             touched: BTreeSet::new(),
             refusals: Vec::new(),
         }
@@ -91,7 +94,12 @@ impl Seal {
     pub fn seal(&mut self, key: u32, object: &mut Object) {
         let label = object.label();
         // An object without a name is known by its content, which holds the values; its kind and prefix have to do.
-        let identity = if object.name().is_empty() { label.clone() } else { Identity::of(object).to_string() };
+        let mut identity = if object.name().is_empty() { label.clone() } else { Identity::of(object).to_string() };
+        let twins = self.twins.entry(identity.clone()).or_default();
+        *twins += 1;
+        if *twins > 1 {
+            identity.push_str(&format!(" #{twins}"));
+        }
         self.labels.insert(key, label);
         self.identities.insert(key, identity);
         if holds_token(&object.value) {
@@ -116,9 +124,18 @@ impl Seal {
     }
 
     fn seal_text(&mut self, at: &At, text: &str, field: Option<Field>, ignored: bool) -> Option<String> {
-        let decoded = if field == Some(Field::Data) { encoding::decode_text(text) } else { None };
+        let mut decoded = None;
+        if field == Some(Field::Data) && let Some(bytes) = encoding::decode(text) {
+            match String::from_utf8(bytes) {
+                Ok(text) => decoded = Some(text),
+                Err(error) if !ignored && !reference::find(&String::from_utf8_lossy(error.as_bytes())).is_empty() => {
+                    self.refuse(at, SecretErrorKind::Binary);
+                }
+                Err(_) => {}
+            }
+        }
         let inner = decoded.as_deref().unwrap_or(text);
-        let found = if ignored { Vec::new() } else { reference::find(inner) };
+        let found = if ignored || field == Some(Field::LastApplied) { Vec::new() } else { reference::find(inner) };
         if !found.is_empty() {
             let references = found.iter().map(|range| inner[range.clone()].to_owned()).collect();
             self.places.insert(at.clone(), Place { references, sink: field.is_some(), joined: None });
@@ -335,9 +352,14 @@ impl Seal {
 enum Field {
     Data,
     StringData,
+    /// What `kubectl apply` keeps of the Secret, values included.
+    LastApplied,
 }
 
 fn secret_field(pointer: &str) -> Option<Field> {
+    if pointer == "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration" {
+        return Some(Field::LastApplied);
+    }
     let (field, key) = pointer.strip_prefix('/')?.split_once('/')?;
     match field {
         _ if key.contains('/') => None,

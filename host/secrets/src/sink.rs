@@ -173,7 +173,7 @@ mod tests {
         // `a:<path:kv/p#k>` and `root`.
         let mut s = secret(r#""data":{"x":"YTo8cGF0aDprdi9wI2s+","user":"cm9vdA=="}"#);
         seal.seal(0, &mut s);
-        let inner = crate::encoding::decode_text(&text(&s, "/data/x")).unwrap();
+        let inner = String::from_utf8(crate::encoding::decode(&text(&s, "/data/x")).unwrap()).unwrap();
         let token = seal.open(0, "/data/x", "<path:kv/p#k>");
         let whole = seal.encode(&inner.replace("<path:kv/p#k>", &token), Encoding::Base64);
         put(&mut s, "/data/x", &whole);
@@ -227,6 +227,28 @@ mod tests {
         let mut forged = object(r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"m"},"data":{"a":"lathe1x"}}"#);
         seal.seal(0, &mut forged);
         assert!(kinds(&seal, &forged).contains(&SecretErrorKind::TokenInInput));
+    }
+
+    #[test]
+    fn objects_with_only_a_prefix_for_a_name_keep_their_values_apart() {
+        let mut seal = Seal::new(&["test"]);
+        let make = |value: &str| object(&format!(r#"{{"apiVersion":"v1","kind":"Secret","metadata":{{"generateName":"s-"}},"stringData":{{"a":"{value}"}}}}"#));
+        let (mut one, mut two) = (make("first"), make("second"));
+        seal.seal(0, &mut one);
+        seal.seal(1, &mut two);
+        assert!(seal.verify([(0, &one), (1, &two)].into_iter(), true).is_empty());
+        seal.fill(0, &mut one, &mut Fill::References).unwrap();
+        seal.fill(1, &mut two, &mut Fill::References).unwrap();
+        assert_eq!((text(&one, "/stringData/a").as_str(), text(&two, "/stringData/a").as_str()), ("first", "second"));
+    }
+
+    #[test]
+    fn what_kubectl_keeps_in_an_annotation_is_sealed_as_well() {
+        let mut seal = Seal::new(&["test"]);
+        let mut s = object(r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s","annotations":{"kubectl.kubernetes.io/last-applied-configuration":"{\"stringData\":{\"a\":\"hunter2\"}}"}}}"#);
+        seal.seal(0, &mut s);
+        assert!(!json::to_string(&s.value).contains("hunter2"));
+        assert!(kinds(&seal, &s).is_empty());
     }
 
     #[test]

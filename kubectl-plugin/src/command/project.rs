@@ -36,7 +36,7 @@ impl Project {
         let bytes = fs::read(&file).map_err(|error| Failure::usage(format!("{name}: {error}")))?;
         let pipeline = Pipeline::parse(&name, &bytes)
             .map_err(|problems| Failure::refused("the pipeline file is wrong", &problems))?;
-        let folder = file.parent().map(Path::to_owned).unwrap_or_default();
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
         Ok(Some(Self { pipeline, folder, file }))
     }
 
@@ -125,7 +125,7 @@ impl Project {
 
     /// `-p …` as it has to be given to other commands.
     pub(crate) fn flag(&self) -> String {
-        if self.folder.as_os_str().is_empty() { String::new() } else { format!(" -p {}", self.folder.display()) }
+        if self.folder == Path::new(".") { String::new() } else { format!(" -p {}", self.folder.display()) }
     }
 }
 

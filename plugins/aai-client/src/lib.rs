@@ -30,7 +30,7 @@ impl Transform for AaiClient {
         let config: Config = request.config()?;
         let mut outcome = Outcome::default();
         for client in &config.clients {
-            let intent = intent(client, request)?;
+            let Some(intent) = intent(client, request, &mut outcome)? else { continue };
             let binding = oidc_clients::declare(&intent.to_string());
             if binding.secret_name.is_empty() {
                 // The host has noted why it refused the intent.
@@ -52,23 +52,31 @@ impl Transform for AaiClient {
 
 lathe_sdk::register!(AaiClient);
 
-/// What the client has to be, in this environment.
-fn intent(client: &Client, request: &Request) -> Result<lathe_sdk::Value, String> {
-    let hosts: Vec<&str> = client
-        .hosts
-        .iter()
-        .map(|host| request.environment.hosts.get(host).map_or(host.as_str(), String::as_str))
-        .collect();
+/// What the client has to be, in this environment; `None` where a host of it has no place in a review.
+fn intent(client: &Client, request: &Request, outcome: &mut Outcome) -> Result<Option<lathe_sdk::Value>, String> {
+    let environment = &request.environment;
+    let mut hosts = Vec::new();
+    for host in client.hosts.iter().map(|host| host.to_lowercase()) {
+        match environment.hosts.get(&host) {
+            Some(target) => hosts.push(target.clone()),
+            None if environment.review.is_none() => hosts.push(host),
+            None => {
+                let message = format!("client `{}`: `{host}` has no review host; add it to review-hosts' `hosts`", client.name);
+                outcome.error("unmapped-host", message, None);
+                return Ok(None);
+            }
+        }
+    }
     let callback = profile::callback(client)?;
     let redirects: Vec<String> = hosts.iter().map(|host| format!("https://{host}{callback}")).collect();
-    Ok(json!({
+    Ok(Some(json!({
         "name": client.name,
         "profile": client.profile,
         "secretName": client.secret_name,
         "hosts": hosts,
         "redirectUris": redirects,
         "scopes": client.scopes,
-    }))
+    })))
 }
 
 /// Takes the client's keys out of the input's Secrets of that name; one that is left empty goes.

@@ -1,8 +1,8 @@
 //! Host names in text: found as whole tokens, never as substrings.
 //!
 //! A token is a run of labels joined by `.`, `\.` or `\\.`. What percent or backslash escapes write (`%2F`, `\n`) ends
-//! a token. A token is left alone where it is a mail address's domain, part of a `urn:`, or follows a `.`, `}` or `-`,
-//! which make it the tail of something else.
+//! a token. A host is left alone where it is a mail address's domain, part of a `urn:`, or follows a `.`, `}` or `-`,
+//! which make it the tail of something else. The name of a Service in the cluster is never left alone.
 
 use std::collections::BTreeMap;
 
@@ -31,15 +31,18 @@ impl<'a> HostMap<'a> {
     }
 }
 
-/// The text with each whole token replaced by what `target` gives for it (dots unescaped); `None` where nothing changes.
-pub(crate) fn rewrite(text: &str, target: impl Fn(&str) -> Option<String>) -> Option<String> {
+/// The text with each whole token replaced by what `host`, or in protected places too `service`, gives for it (dots
+/// unescaped); `None` where nothing changes.
+pub(crate) fn rewrite(
+    text: &str,
+    host: impl Fn(&str) -> Option<String>,
+    service: impl Fn(&str, &str) -> Option<String>,
+) -> Option<String> {
     let mut out: Option<String> = None;
     let mut copied = 0;
     for token in tokens(text) {
-        if is_protected(text, token.start) {
-            continue;
-        }
-        let Some(new) = target(&token.name) else { continue };
+        let named = || if is_protected(text, &token) { None } else { host(&token.name) };
+        let Some(new) = service(&token.name, &text[token.end..]).or_else(named) else { continue };
         let out = out.get_or_insert_with(|| String::with_capacity(text.len() + 64));
         out.push_str(&text[copied..token.start]);
         out.push_str(&new.replace('.', token.separator));
@@ -120,30 +123,38 @@ fn escape_length(text: &str) -> Option<usize> {
     }
 }
 
-/// Whether the token that starts here must stay.
-fn is_protected(text: &str, start: usize) -> bool {
-    let before = &text[..start];
-    match before.chars().next_back() {
-        Some('@') => !in_userinfo(before),
-        Some('.' | '}' | '-') => true,
-        _ => in_urn(before),
+/// Whether the host must stay.
+fn is_protected(text: &str, token: &Token<'_>) -> bool {
+    let before = &text[..token.start];
+    if let Some(local) = before.strip_suffix('@').or_else(|| before.strip_suffix("%40")) {
+        return is_mailbox(local, &text[token.end..]);
     }
+    before.ends_with(['.', '}', '-']) || in_urn(before)
 }
 
-/// Whether the `@` at the end closes the userinfo of a URL, as in `https://user:password@`.
-fn in_userinfo(before: &str) -> bool {
-    let word = word(before);
-    word.rfind("://").is_some_and(|at| !word[at + 3..].contains(['/', '?', '#', ',']))
+/// Whether what stands before an `@` is a mail address's local part (or an SSH user) and not the userinfo of a URL,
+/// which ends in a password or stands before a port or path.
+fn is_mailbox(local: &str, after: &str) -> bool {
+    let atom = local.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || "._+-".contains(c));
+    let named = atom.len() < local.len();
+    let opened = match atom.chars().next_back() {
+        None => true,
+        Some(':') => atom.to_ascii_lowercase().ends_with("mailto:"),
+        Some(c) => c.is_whitespace() || "\"'`<([,;=\\|".contains(c),
+    };
+    let mut rest = after.chars();
+    let address = match rest.next() {
+        Some(':') => rest.next().is_some_and(|c| c.is_ascii_digit() || c == '/'),
+        Some('/') => true,
+        _ => false,
+    };
+    named && opened && !address
 }
 
 /// Whether the word up to here began as a URN (RFC 8141).
 fn in_urn(before: &str) -> bool {
-    let word = word(before);
-    word.len() >= 4 && word.is_char_boundary(4) && word[..4].eq_ignore_ascii_case("urn:")
-}
-
-fn word(before: &str) -> &str {
-    before.rsplit(|c: char| c.is_whitespace() || "\"'`<>()[]{},;=".contains(c)).next().unwrap_or(before)
+    let word = before.rsplit(|c: char| c.is_whitespace() || "\"'`<>()[]{},;=|".contains(c)).next().unwrap_or(before);
+    word.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("urn:"))
 }
 
 #[cfg(test)]
@@ -156,7 +167,7 @@ mod tests {
             "münchen.example.org" => Some("m-1.rv.example.net".to_owned()),
             _ => None,
         };
-        rewrite(text, target).unwrap_or_else(|| text.to_owned())
+        rewrite(text, target, |_, _| None).unwrap_or_else(|| text.to_owned())
     }
 
     #[test]
@@ -173,6 +184,8 @@ mod tests {
             "portal.example.org-old",
             "urn:geant:portal.example.org:group:x#portal.example.org",
             "mailto:support@portal.example.org",
+            "support%40portal.example.org",
+            "a@x.net, b@portal.example.org; <c@portal.example.org>",
         ] {
             assert_eq!(run(text), text);
         }
@@ -182,6 +195,11 @@ mod tests {
     fn whole_hosts_change_in_every_spelling() {
         for (text, want) in [
             ("https://u:p@portal.example.org", "https://u:p@p-1.rv.example.net"),
+            ("https://u:p#w@portal.example.org/", "https://u:p#w@p-1.rv.example.net/"),
+            ("mongodb://${U}:${P}@portal.example.org:27017/x", "mongodb://${U}:${P}@p-1.rv.example.net:27017/x"),
+            ("mongodb://$(U):$(P)@portal.example.org:27017/x", "mongodb://$(U):$(P)@p-1.rv.example.net:27017/x"),
+            ("u:p@portal.example.org:5432/db", "u:p@p-1.rv.example.net:5432/db"),
+            ("amqp://u:c2VjcmV0=@portal.example.org:5672", "amqp://u:c2VjcmV0=@p-1.rv.example.net:5672"),
             ("Host(`portal.example.org`)", "Host(`p-1.rv.example.net`)"),
             (r"^portal\.example\.org$", r"^p-1\.rv\.example\.net$"),
             (r"^portal\\.example\\.org$", r"^p-1\\.rv\\.example\\.net$"),

@@ -67,9 +67,11 @@ fn rewrite(
     namespaces: &Namespaces,
     outcome: &mut Outcome,
 ) {
-    let rewritten = host::rewrite(text, |token| {
-        hosts.target(token).map(ToOwned::to_owned).or_else(|| namespaces.service(token))
-    });
+    let rewritten = host::rewrite(
+        text,
+        |token| hosts.target(token).map(ToOwned::to_owned),
+        |token, after| namespaces.service(token, after),
+    );
     for service in namespaces.foreign_services(text) {
         let at = Location { object: object.key, pointer: pointer.to_owned() };
         let message = format!(
@@ -85,6 +87,10 @@ fn rewrite(
 
 /// Whether the string is text in which hosts may stand, and not a name, a type, a selector or an image.
 fn is_text(object: &Object, pointer: &str) -> bool {
+    let types = ["apiVersion", "apiGroup"].iter().any(|name| pointer.rsplit('/').next() == Some(name));
+    if types || pointer.contains("/apiGroups/") || pointer.starts_with("/metadata/finalizers/") {
+        return false;
+    }
     let fixed = ["/apiVersion", "/kind", "/metadata/name", "/metadata/generateName", "/metadata/namespace", "/metadata/labels/"];
     if fixed.iter().any(|prefix| pointer == *prefix || (prefix.ends_with('/') && pointer.starts_with(prefix))) {
         return false;

@@ -31,52 +31,47 @@ impl<'a> Namespaces<'a> {
             return;
         }
         outcome.set(object.key, "/metadata/namespace", self.target);
-        let subjects = object.value["subjects"].as_array().map_or(&[][..], Vec::as_slice);
-        if object.group() == "rbac.authorization.k8s.io" {
-            for (index, subject) in subjects.iter().enumerate() {
-                if subject["namespace"].as_str().is_some_and(|ns| self.sources.contains(ns)) {
-                    outcome.set(object.key, format!("/subjects/{index}/namespace"), self.target);
-                }
-            }
+        if !matches!(object.kind.as_str(), "ConfigMap" | "Secret") {
+            self.fields(object, &object.value, &mut String::new(), outcome);
         }
-        self.selectors(object, &object.value["spec"], &mut "/spec".to_owned(), outcome);
     }
 
-    /// `kubernetes.io/metadata.name` in the namespace selectors of a NetworkPolicy.
-    fn selectors(&self, object: &Object, value: &Value, at: &mut String, outcome: &mut Outcome) {
-        if !object.is("networking.k8s.io", "NetworkPolicy") {
-            return;
-        }
+    /// Fields that name a namespace, wherever they stand: `namespace`, `targetNamespace`, a selector by name.
+    fn fields(&self, object: &Object, value: &Value, at: &mut String, outcome: &mut Outcome) {
         let length = at.len();
         let members: Vec<(String, &Value)> = match value {
             Value::Object(map) => map.iter().map(|(key, value)| (lathe_sdk::escape(key), value)).collect(),
             Value::Array(items) => items.iter().enumerate().map(|(index, item)| (index.to_string(), item)).collect(),
             _ => return,
         };
+        let by_name = value["key"] == "kubernetes.io/metadata.name";
         for (token, value) in members {
             at.push('/');
             at.push_str(&token);
-            let named = token == "kubernetes.io~1metadata.name" && value.as_str().is_some_and(|ns| self.sources.contains(ns));
-            if named && at.ends_with("/namespaceSelector/matchLabels/kubernetes.io~1metadata.name") {
+            let names = matches!(token.as_str(), "namespace" | "targetNamespace" | "kubernetes.io~1metadata.name")
+                || at.contains("/namespaceSelector/matchNames/");
+            let source = |value: &Value| value.as_str().is_some_and(|namespace| self.sources.contains(namespace));
+            if names && source(value) && at != "/metadata/namespace" {
                 outcome.set(object.key, at.clone(), self.target);
+            } else if by_name && token == "values" {
+                for (index, _) in value.as_array().into_iter().flatten().enumerate().filter(|(_, value)| source(value)) {
+                    outcome.set(object.key, format!("{at}/{index}"), self.target);
+                }
             }
-            self.selectors(object, value, at, outcome);
+            self.fields(object, value, at, outcome);
             at.truncate(length);
         }
     }
 
     /// The name of a Service of this input in the environment's namespace: `name.ns.svc…`, or `name.ns` where that
-    /// Service is in the input.
-    pub(crate) fn service(&self, token: &str) -> Option<String> {
+    /// Service is in the input and what follows fits an address.
+    pub(crate) fn service(&self, token: &str, after: &str) -> Option<String> {
         let labels: Vec<&str> = token.split('.').collect();
-        let at = if let Some(svc) = service_label(&labels) {
-            svc - 1
-        } else if let [.., name, namespace] = labels.as_slice()
-            && self.services.contains(&(name, namespace))
-        {
-            labels.len() - 1
-        } else {
-            return None;
+        let address = || after.chars().next().is_none_or(|c| c.is_whitespace() || ":/,\"'`".contains(c));
+        let at = match (service_label(&labels), labels.as_slice()) {
+            (Some(svc), _) => svc - 1,
+            (None, [name, namespace]) if self.services.contains(&(*name, *namespace)) && address() => 1,
+            _ => return None,
         };
         let namespace = *labels.get(at)?;
         if !self.sources.contains(namespace) || namespace == self.target {
@@ -98,23 +93,27 @@ impl<'a> Namespaces<'a> {
             let Some(svc) = service_label(&labels) else { continue };
             let namespace = labels[svc - 1];
             let shared = labels[..svc].join(".");
-            if !self.sources.contains(namespace) && namespace != self.target && !self.shared.contains(&shared) {
+            if svc >= 2 && !self.sources.contains(namespace) && namespace != self.target && !self.shared.contains(&shared) {
                 found.push(token.name);
             }
         }
         found
     }
 
-    /// `system:serviceaccount:NS:NAME` in text.
+    /// `system:serviceaccount:NS:NAME` and `system:serviceaccounts:NS` in text.
     pub(crate) fn follow_text(&self, text: &str) -> Option<String> {
-        const PREFIX: &str = "system:serviceaccount:";
-        if !text.contains(PREFIX) {
+        const ONE: &str = "system:serviceaccount:";
+        const ALL: &str = "system:serviceaccounts:";
+        if let Some(namespace) = text.strip_prefix(ALL) {
+            return self.sources.contains(namespace).then(|| format!("{ALL}{}", self.target));
+        }
+        if !text.contains(ONE) {
             return None;
         }
         let mut out = String::with_capacity(text.len());
-        for (index, part) in text.split(PREFIX).enumerate() {
+        for (index, part) in text.split(ONE).enumerate() {
             if index > 0 {
-                out.push_str(PREFIX);
+                out.push_str(ONE);
             }
             let follows = part.split_once(':').filter(|(namespace, _)| index > 0 && self.sources.contains(namespace));
             match follows {
@@ -156,10 +155,10 @@ impl<'a> Namespaces<'a> {
     }
 }
 
-/// Where the label `svc` of a Service's DNS name stands: behind a name and a namespace, at the end or before the
-/// cluster's domain.
+/// Where the label `svc` of a Service's DNS name stands: behind a namespace, at the end or before the cluster's domain.
+/// The Service's own name may be a variable that is no label.
 fn service_label(labels: &[&str]) -> Option<usize> {
     let at = labels.iter().rposition(|label| *label == "svc")?;
     let rest = &labels[at + 1..];
-    (at >= 2 && (rest.is_empty() || rest.len() >= 2)).then_some(at)
+    (at >= 1 && (rest.is_empty() || rest.len() >= 2)).then_some(at)
 }

@@ -7,6 +7,8 @@ const CLUSTER_SCOPED: &[(&str, &str)] = &[
     ("", "Namespace"),
     ("", "Node"),
     ("", "PersistentVolume"),
+    ("admissionregistration.k8s.io", "MutatingAdmissionPolicy"),
+    ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding"),
     ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),
     ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"),
     ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"),
@@ -36,9 +38,13 @@ const CLUSTER_SCOPED: &[(&str, &str)] = &[
     ("storage.k8s.io", "VolumeAttachment"),
 ];
 
-/// Whether the object stands outside any namespace: by its type, or by its CustomResourceDefinition in the same input.
+/// Whether the object stands outside any namespace: by its type, by its CustomResourceDefinition in the same input, or,
+/// for a custom type that names no namespace, by the word `Cluster` in its kind.
 pub(crate) fn is_cluster_scoped(object: &Object, objects: &[Object]) -> bool {
     if CLUSTER_SCOPED.contains(&(object.group(), object.kind.as_str())) {
+        return true;
+    }
+    if object.group().contains('.') && object.namespace.is_empty() && object.kind.contains("Cluster") {
         return true;
     }
     objects.iter().filter(|o| o.is("apiextensions.k8s.io", "CustomResourceDefinition")).any(|definition| {

@@ -21,6 +21,9 @@ const FIELDS: &[(&str, &str, &str)] = &[
 
 /// Reports each routing host of the object that the environment does not know.
 pub(crate) fn check(object: &Object, hosts: &HostMap, outcome: &mut Outcome) {
+    if object.is("networking.k8s.io", "Ingress") {
+        claims_every_host(object, outcome);
+    }
     for (group, kind, path) in FIELDS {
         if object.is(group, kind) {
             let path: Vec<&str> = path.split('/').collect();
@@ -31,6 +34,23 @@ pub(crate) fn check(object: &Object, hosts: &HostMap, outcome: &mut Outcome) {
                     outcome.error("unmapped-host", message, Some(at));
                 }
             });
+        }
+    }
+}
+
+/// An Ingress without a host answers for every host of the controller that reviews share.
+fn claims_every_host(object: &Object, outcome: &mut Outcome) {
+    let spec = &object.value["spec"];
+    let mut report = |pointer: String| {
+        let at = Location { object: object.key, pointer };
+        outcome.error("hostless", "this claims every host of the Ingress controller; name a host", Some(at));
+    };
+    if !spec["defaultBackend"].is_null() {
+        report("/spec/defaultBackend".to_owned());
+    }
+    for (index, rule) in spec["rules"].as_array().into_iter().flatten().enumerate() {
+        if rule["host"].as_str().is_none_or(str::is_empty) {
+            report(format!("/spec/rules/{index}"));
         }
     }
 }

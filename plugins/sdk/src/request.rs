@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -84,7 +85,9 @@ impl TryFrom<types::Request> for Request {
 
     fn try_from(request: types::Request) -> Result<Self, String> {
         let parse = |what: &str, text: &str| -> Result<Value, String> {
-            serde_json::from_str(text).map_err(|error| format!("{what} is no JSON: {error}"))
+            let mut deserializer = serde_json::Deserializer::from_str(text);
+            deserializer.disable_recursion_limit();
+            Value::deserialize(&mut deserializer).map_err(|error| format!("{what} is no JSON: {error}"))
         };
         let environment = Environment::deserialize_json(&request.environment)?;
         let mut objects = Vec::with_capacity(request.objects.len());

@@ -27,6 +27,9 @@ impl SecretFile {
         if !real.starts_with(&root) {
             return Err(format!("the path `{path}` leaves the pipeline's folder by a link"));
         }
+        if !fs::metadata(&real).map_err(told)?.is_file() {
+            return Err(format!("`{path}` is no plain file"));
+        }
         let bytes = Zeroizing::new(fs::read(real).map_err(told)?);
         let text = Zeroizing::new(std::str::from_utf8(&bytes).map_err(|_| format!("`{path}` is no UTF-8 text"))?.to_owned());
         let tree = tree(path, &bytes);

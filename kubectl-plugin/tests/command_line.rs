@@ -1,0 +1,194 @@
+//! The command line: flags, exit codes, messages, and what happens when plugins misbehave.
+
+mod support;
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use support::{Place, copy_example, example};
+
+fn pipeline(plugin: &str, config: &str) -> String {
+    format!(
+        "apiVersion: lathe.dev/v1alpha1\nkind: Pipeline\nmetadata: {{name: x}}\ninputs: [in.yaml]\nenvironments: {{a: {{namespace: a}}}}\ntransforms:\n- plugin: {plugin}\n  config: {config}\n"
+    )
+}
+
+const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m, namespace: a}\n";
+
+/// A folder with a pipeline that runs the misbehaving guest, locked.
+fn guest(config: &str, limits: &str) -> Place {
+    let place = Place::new();
+    fs::write(place.path("guest.wasm"), lathe_test_guests::GUEST).unwrap();
+    place.write("in.yaml", MAP);
+    place.write("lathe.yaml", &(pipeline("path:guest.wasm", config) + limits));
+    place.ok(&["lock"]);
+    place
+}
+
+#[test]
+fn misbehaving_plugins_end_the_run_by_name() {
+    for (deed, told) in [
+        ("spin", "did not finish within its deadline of 1500 ms"),
+        ("grow", "asked for more than its 134217728 bytes of memory"),
+        ("sleep", "asked to sleep longer than its deadline"),
+        ("trap", "it said: the guest gives up"),
+        ("unknown-object", "names object 4000000000"),
+        ("refuse", "refuses: this input will not do"),
+        ("error", "this is wrong"),
+    ] {
+        let limits = "  limits: {deadlineMs: 1500, memoryBytes: 134217728, fuel: 4611686018427387904}\n";
+        let place = guest(&format!("{{do: {deed}}}"), limits);
+        let started = Instant::now();
+        let run = place.run(&["render", "--env", "a"]);
+        assert_eq!((run.code, run.stdout.as_str()), (3, ""), "{deed}: {}", run.stderr);
+        assert!(run.stderr.contains(told), "{deed}: {}", run.stderr);
+        assert!(run.stderr.contains("path:guest.wasm"), "{deed}: {}", run.stderr);
+        let by_host = matches!(deed, "spin" | "grow" | "sleep" | "trap");
+        assert!(!by_host || run.stderr.contains("(sha256:"), "{deed}: {}", run.stderr);
+        assert!(started.elapsed() < Duration::from_millis(3000), "{deed}: {:?}", started.elapsed());
+    }
+}
+
+#[test]
+fn fuel_is_the_default_end_of_a_loop() {
+    let place = guest("{do: spin}", "  limits: {fuel: 100000000}\n");
+    let run = place.run(&["render", "--env", "a"]);
+    assert!(run.stderr.contains("used up its fuel of 100000000"), "{}", run.stderr);
+}
+
+#[test]
+fn a_plugin_cannot_move_or_invent_secrets() {
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: a}\nstringData: {k: plain-value}\n";
+    for (config, told) in [
+        ("{do: copy-token, pointer: /stringData/k}", "/metadata/annotations/stolen: a secret token was moved here from Secret/a/s /stringData/k"),
+        ("{do: set, pointer: /stringData/k, value: x}", "/stringData/k: a plugin changed or lost the secret"),
+        ("{do: set, pointer: /metadata/labels, value: {x: 'ref+env://HOME'}}", "a plugin wrote a reference"),
+        ("{do: open, pointer: /stringData/k, value: 'ref+env://HOME'}", "asked for a reference that does not stand here"),
+    ] {
+        let place = guest(config, "");
+        place.write("in.yaml", secret);
+        let run = place.run(&["render", "--env", "a"]);
+        assert_eq!((run.code, run.stdout.as_str()), (3, ""), "{config}: {}", run.stderr);
+        assert!(run.stderr.contains(told), "{config}: {}", run.stderr);
+        assert!(!run.stderr.contains("plain-value"));
+    }
+}
+
+#[test]
+fn the_lock_has_to_fit() {
+    let place = Place::new();
+    copy_example("portal", &place);
+    let render = ["render", "-p", "portal", "--env", "prod"];
+    fs::remove_file(place.path("portal/lathe.lock")).unwrap();
+    let run = place.run(&render);
+    assert_eq!(run.code, 3);
+    assert!(run.stderr.contains("lathe.lock is missing") && run.stderr.contains("hint: `kubectl lathe lock -p portal`"), "{}", run.stderr);
+    place.ok(&["lock", "-p", "portal"]);
+    place.ok(&render);
+    let lock = fs::read_to_string(place.path("portal/lathe.lock")).unwrap();
+    let change = |from: &str, to: &str| fs::write(place.path("portal/lathe.lock"), lock.replacen(from, to, 1)).unwrap();
+    for (from, to, told) in [
+        ("    - secrets\n", "    - logging\n", "asks for the right secrets, which the lock does not grant"),
+        ("digest: sha256:", "digest: sha256:00", "digest was sha256:00"),
+        ("fuel: 10000000000", "fuel: 1", "limit was fuel: 1, is fuel: 10000000000"),
+        ("output: 1", "output: 2", "output: the lock has 2, this Lathe writes 1"),
+        ("  builtin:secrets:", "  builtin:other:", "builtin:other: in the lock, and not in the pipeline any more"),
+    ] {
+        change(from, to);
+        let run = place.run(&render);
+        assert_eq!((run.code, run.stdout.as_str()), (3, ""), "{told}");
+        assert!(run.stderr.contains(told), "{told}: {}", run.stderr);
+        let run = place.run(&[&render[..], &["--update-lock"]].concat());
+        assert_eq!(run.code, 3, "built-in plugins are not updated on the side: {}", run.stderr);
+    }
+}
+
+#[test]
+fn a_path_plugin_under_development_may_update_its_lock() {
+    let place = guest("{do: nothing}", "");
+    let lock = fs::read_to_string(place.path("lathe.lock")).unwrap();
+    let digest = lock.lines().find(|line| line.contains("digest:")).unwrap();
+    fs::write(place.path("lathe.lock"), lock.replace(digest, "    digest: sha256:0")).unwrap();
+    assert_eq!(place.run(&["render", "--env", "a"]).code, 3);
+    let mut in_ci = place.command(&["render", "--env", "a", "--update-lock"]);
+    assert_eq!(support::finish(in_ci.env("CI", "true").output().unwrap()).code, 2);
+    place.ok(&["render", "--env", "a", "--update-lock"]);
+    assert_eq!(fs::read_to_string(place.path("lathe.lock")).unwrap(), lock);
+    fs::write(place.path("lathe.lock"), lock.replace("    rights:\n    - secrets\n", "    rights: []\n")).unwrap();
+    let run = place.run(&["render", "--env", "a", "--update-lock"]);
+    assert_eq!(run.code, 3, "what asks for more is never taken in on the side");
+}
+
+#[test]
+fn the_committed_locks_are_current() {
+    for name in ["portal", "hedgedoc", "jupyterhub"] {
+        let run = Place::new().run(&["check", "-p", &example(name)]);
+        assert_eq!(run.code, 0, "run `cargo xtask lock`: {}", run.stderr);
+    }
+}
+
+#[test]
+fn usage_errors_are_told_with_exit_code_2() {
+    let place = Place::new();
+    let portal = example("portal");
+    let portal = portal.as_str();
+    for (arguments, told) in [
+        (&["render", "-p", portal][..], "the pipeline has prod, review"),
+        (&["render", "-p", portal, "--env", "stage"], "there is no environment `stage`"),
+        (&["render", "-p", portal, "--env", "review"], "`--review ID` says which"),
+        (&["render"], "there is nothing to render"),
+        (&["render", "--env", "prod", "-f", "x"], "need a pipeline"),
+        (&["render", "-p", "nowhere", "--env", "prod"], "nowhere"),
+        (&["explain", "Pod/none", "-p", portal, "--env", "prod"], "no object of the rendered set"),
+        (&["explain", "Ingress/portal", "spec", "-p", portal, "--env", "prod"], "JSON pointer"),
+        (&["polish"], "unrecognized subcommand"),
+    ] {
+        let run = place.run(arguments);
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{arguments:?}: {}", run.stderr);
+        assert!(run.stderr.contains(told), "{arguments:?}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn kubectls_flags_are_taken_on_both_sides() {
+    let place = Place::new();
+    place.write("in.yaml", MAP);
+    let want = place.ok(&["render", "-f", "in.yaml"]);
+    assert_eq!(place.ok(&["--context", "c", "--as", "me", "render", "-f", "in.yaml"]), want);
+    assert_eq!(place.ok(&["render", "-f", "in.yaml", "--kubeconfig", "k", "--request-timeout", "5s", "-v=6"]), want);
+    let run = place.run(&["render", "-n", "x", "-f", "in.yaml"]);
+    assert!(run.code == 0 && run.stderr.contains("`--namespace` has no effect"), "{}", run.stderr);
+}
+
+#[test]
+fn standard_input_and_a_closed_pipe_are_fine() {
+    use std::io::Write as _;
+    use std::process::Stdio;
+    let place = Place::new();
+    let mut command = place.command(&["render", "-f", "-", "-o", "json"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(MAP.as_bytes()).unwrap();
+    let run = support::finish(child.wait_with_output().unwrap());
+    assert_eq!(run.stdout, "{\"apiVersion\":\"v1\",\"items\":[{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"m\",\"namespace\":\"a\"}}],\"kind\":\"List\"}\n");
+    let large: String = (0..20_000).map(|n| format!("{}---\n", MAP.replace("name: m", &format!("name: m{n}")))).collect();
+    place.write("large.yaml", &large);
+    let mut child = place.command(&["render", "-f", "large.yaml"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+}
+
+#[test]
+fn plugins_can_be_looked_at() {
+    let place = Place::new();
+    let text = place.ok(&["plugin", "inspect", "builtin:secrets"]);
+    assert!(text.contains("rights:  secrets") && text.contains("lathe:transform/secrets@0.1.0"), "{text}");
+    let json = place.ok(&["plugin", "inspect", "builtin:review-hosts", "-o", "json"]);
+    let value = lathe_manifest::json::parse(&json).unwrap();
+    assert_eq!(value.get("rights").unwrap().as_array(), Some(&[][..]));
+    fs::write(place.path("module.wasm"), b"\0asm\x01\0\0\0").unwrap();
+    let run = place.run(&["plugin", "inspect", "module.wasm"]);
+    assert!(run.code == 3 && run.stderr.contains("is no WebAssembly component: it is a core module"), "{}", run.stderr);
+    assert!(place.ok(&["version"]).starts_with("kubectl-lathe 0.1.0\nbuiltin:aai-client 0.1.0 sha256:"));
+    assert!(place.ok(&["completion", "bash"]).contains("kubectl-lathe"));
+}

@@ -1,0 +1,71 @@
+// Command yaml-oracle prints kubectl's reading of YAML streams as JSON.
+//
+// Its standard input holds streams, each as a line with the number of its bytes and then the bytes. For each it prints a
+// line of JSON: an array with the value of each document that kubectl's reader finds, or {"error": TEXT} where kubectl
+// refuses any of them. Object members are sorted and numbers keep their digits.
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	kyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/yaml"
+)
+
+func main() {
+	in := bufio.NewReader(os.Stdin)
+	out := bufio.NewWriter(os.Stdout)
+	defer out.Flush()
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	for {
+		var length int
+		if _, err := fmt.Fscanf(in, "%d\n", &length); err != nil {
+			return
+		}
+		stream := make([]byte, length)
+		if _, err := io.ReadFull(in, stream); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		documents, err := read(stream)
+		if err != nil {
+			encoder.Encode(map[string]string{"error": err.Error()})
+			continue
+		}
+		encoder.Encode(documents)
+	}
+}
+
+func read(stream []byte) ([]any, error) {
+	documents := []any{}
+	reader := kyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(stream)))
+	for {
+		document, err := reader.Read()
+		if errors.Is(err, io.EOF) {
+			return documents, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		text, err := yaml.YAMLToJSON(document)
+		if err != nil {
+			return nil, err
+		}
+		decoder := json.NewDecoder(bytes.NewReader(text))
+		decoder.UseNumber()
+		var value any
+		if err := decoder.Decode(&value); err != nil {
+			return nil, err
+		}
+		if value != nil {
+			documents = append(documents, value)
+		}
+	}
+}
