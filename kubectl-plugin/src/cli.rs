@@ -106,8 +106,8 @@ pub(crate) enum Command {
 /// Where manifests and pipeline come from.
 #[derive(Args, Debug)]
 pub(crate) struct Source {
-    /// File, folder or `-` for standard input; takes the place of the pipeline's inputs (repeatable)
-    #[arg(short, long = "filename", value_name = "FILE|DIR|-")]
+    /// File, folder or `-` for standard input; takes the place of the pipeline's inputs (repeatable, or a comma list)
+    #[arg(short, long = "filename", value_name = "FILE|DIR|-", value_delimiter = ',')]
     pub(crate) filename: Vec<String>,
     /// The pipeline, or the folder it lies in; default is ./lathe.yaml if it is there
     #[arg(short, long, value_name = "DIR|FILE")]

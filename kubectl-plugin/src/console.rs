@@ -1,5 +1,4 @@
 //! What the user sees when something is wrong: `error:`, the problems, a `hint:`, an exit code.
-#![allow(clippy::print_stderr, reason = "this is where the binary talks to the user")]
 
 use std::fmt;
 use std::io::{self, Write as _};
@@ -57,29 +56,34 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let Some(failure) = error.downcast_ref::<Failure>() else {
-        eprintln!("error: {error:#}");
+        tell(format_args!("error: {error:#}"));
         return ExitCode::from(USAGE);
     };
     if !failure.summary.is_empty() {
-        eprintln!("error: {}", failure.summary);
+        tell(format_args!("error: {}", failure.summary));
     }
     for problem in &failure.problems {
-        eprintln!("  {}", problem.replace('\n', "\n    "));
+        tell(format_args!("  {}", problem.replace('\n', "\n    ")));
     }
     if let Some(hint) = &failure.hint {
-        eprintln!("hint: {hint}");
+        tell(format_args!("hint: {hint}"));
     }
     ExitCode::from(failure.code)
 }
 
+/// A line on standard error; where that cannot be written, there is nobody to tell.
+fn tell(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
 /// Something the user should look at.
 pub(crate) fn warn(message: &str) {
-    eprintln!("warning: {message}");
+    tell(format_args!("warning: {message}"));
 }
 
 /// What was done, where it has no output of its own.
 pub(crate) fn note(message: &str) {
-    eprintln!("{message}");
+    tell(format_args!("{message}"));
 }
 
 /// Writes to standard output, all at once.

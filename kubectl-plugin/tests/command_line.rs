@@ -179,6 +179,66 @@ fn standard_input_and_a_closed_pipe_are_fine() {
 }
 
 #[test]
+fn a_report_goes_where_it_is_asked_for_and_nowhere_else() {
+    let place = Place::new();
+    copy_example("portal", &place);
+    place.write("real.json", "old");
+    std::os::unix::fs::symlink(place.path("real.json"), place.path("link.json")).unwrap();
+    let render = ["render", "-p", "portal", "--env", "prod", "--report"];
+    place.ok(&[&render[..], &["link.json"]].concat());
+    assert!(place.path("link.json").is_symlink());
+    assert!(fs::read_to_string(place.path("real.json")).unwrap().contains("\"kind\": \"Report\""));
+    place.ok(&[&render[..], &["/dev/stderr"]].concat());
+    assert!(!fs::metadata("/dev/stderr").unwrap().is_file() || fs::symlink_metadata("/dev/stderr").unwrap().is_symlink());
+    let before = fs::read_to_string(place.path("portal/lathe.lock")).unwrap();
+    assert_eq!(place.run(&[&render[..], &["portal/lathe.lock"]].concat()).code, 2);
+    assert_eq!(fs::read_to_string(place.path("portal/lathe.lock")).unwrap(), before);
+}
+
+#[test]
+fn inside_the_pipelines_folder_everything_works_the_same() {
+    let place = Place::new();
+    copy_example("portal", &place);
+    let outside = place.ok(&["render", "-p", "portal", "--env", "prod", "--show-secrets"]);
+    let mut inside = place.command(&["render", "--env", "prod", "--show-secrets"]);
+    let run = support::finish(inside.current_dir(place.path("portal")).output().unwrap());
+    assert_eq!((run.code, run.stdout), (0, outside), "{}", run.stderr);
+}
+
+#[test]
+fn an_empty_input_is_refused_in_a_pipeline_and_told_without_one() {
+    let place = Place::new();
+    copy_example("portal", &place);
+    place.write("empty.yaml", "# nothing\n");
+    let run = place.run(&["render", "-p", "portal", "--env", "prod", "-f", "empty.yaml"]);
+    assert!(run.code == 3 && run.stderr.contains("the inputs hold no object"), "{}", run.stderr);
+    let run = place.run(&["render", "-f", "empty.yaml"]);
+    assert!(run.code == 0 && run.stderr.contains("warning: the input holds no object"), "{}", run.stderr);
+}
+
+#[test]
+fn a_long_map_with_a_merge_takes_no_quadratic_time() {
+    let place = Place::new();
+    let mut text = format!("{MAP}data:\n  <<: {{z: '1'}}\n");
+    (0..100_000).rev().for_each(|n| text.push_str(&format!("  k{n}: '1'\n")));
+    place.write("large.yaml", &text);
+    let started = Instant::now();
+    place.ok(&["render", "-f", "large.yaml", "--lenient-duplicates"]);
+    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+}
+
+#[test]
+fn values_are_never_mistaken_for_references() {
+    let place = Place::new();
+    copy_example("portal", &place);
+    let file = place.path("portal/lathe.yaml");
+    let text = fs::read_to_string(&file).unwrap().replace("  - plugin: builtin:secrets\n", "  - plugin: builtin:secrets\n    environments: [review]\n");
+    fs::write(&file, text).unwrap();
+    let run = place.run(&["render", "-p", "portal", "--env", "prod", "--show-secrets"]);
+    assert!(run.code == 3 && run.stderr.contains("a reference stands here that was not resolved"), "{}", run.stderr);
+}
+
+#[test]
 fn plugins_can_be_looked_at() {
     let place = Place::new();
     let text = place.ok(&["plugin", "inspect", "builtin:secrets"]);

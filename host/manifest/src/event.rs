@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, Tag};
+use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, StructureStyle, Tag};
 
 use crate::read::{Position, ReadErrorKind, ReadOptions};
 use crate::scalar::{self, Scalar, ScalarError};
@@ -30,12 +30,14 @@ pub(crate) fn tree(
     if !text.is_ascii() {
         refuse_old_line_breaks(text)?;
     }
+    refuse_leading_end(text)?;
     let parser_options = granit_parser::options! {
         emit_comments: false,
+        emit_anchor_events: true,
         flow_nesting_limit: options.max_depth,
         block_nesting_limit: options.max_depth,
     };
-    let mut builder = Builder { options, stack: Vec::new(), anchors: HashMap::new(), expanded: 0, duplicate: &mut duplicate };
+    let mut builder = Builder { options, source: text, stack: Vec::new(), anchors: HashMap::new(), expanded: 0, duplicate: &mut duplicate };
     let mut tree = None;
     let mut documents = 0;
     for event in Parser::new_from_str_with_options(text, parser_options) {
@@ -65,12 +67,24 @@ fn refuse_old_line_breaks(text: &str) -> Result<(), EventError> {
     Err(EventError { at: Position { line, column }, kind: ReadErrorKind::OldLineBreak })
 }
 
+/// A document that begins by ending: kubectl reads nothing and drops what follows.
+fn refuse_leading_end(text: &str) -> Result<(), EventError> {
+    let mut lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
+    match lines.next() {
+        Some((line, first)) if first.starts_with("...") => {
+            Err(EventError { at: Position { line, column: 1 }, kind: ReadErrorKind::SecondDocument })
+        }
+        _ => Ok(()),
+    }
+}
+
 fn position(marker: &Marker) -> Position {
     Position { line: marker.line().max(1), column: marker.col() + 1 }
 }
 
 struct Builder<'a> {
     options: &'a ReadOptions,
+    source: &'a str,
     stack: Vec<Frame>,
     anchors: HashMap<usize, Anchored>,
     expanded: usize,
@@ -81,10 +95,12 @@ struct Builder<'a> {
 struct Anchored {
     value: Value,
     key: Result<Box<str>, ScalarError>,
+    kind: Kind,
     weight: usize,
 }
 
 struct Frame {
+    flow: bool,
     anchor: usize,
     start: Position,
     weight: usize,
@@ -98,14 +114,29 @@ enum Node {
 
 /// One entry of a mapping as written.
 struct Step {
-    key: Option<Box<str>>,
+    key: Option<Name>,
     at: Position,
     value: Value,
 }
 
 enum Key {
-    Name(Box<str>),
+    Name(Name),
     Merge,
+}
+
+/// The text of a key, and of what type it was.
+struct Name {
+    text: Box<str>,
+    kind: Kind,
+}
+
+/// What a key was before it became text. Keys of two types that become one text are told apart by kubectl until it
+/// takes one of them by chance.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Bool,
+    Number,
 }
 
 impl Builder<'_> {
@@ -117,25 +148,39 @@ impl Builder<'_> {
                 let text = if span.is_empty() && style == ScalarStyle::Plain { "" } else { text.as_ref() };
                 let tag = tag.as_deref().map(tag_text);
                 let plain = style == ScalarStyle::Plain;
-                if self.wants_key() && plain && text == "<<" && matches!(tag.as_deref(), None | Some("tag:yaml.org,2002:merge")) {
+                self.refuse_what_differs(text, plain, span, at)?;
+                let merge = match tag.as_deref() {
+                    None | Some("!") => plain,
+                    tag => tag == Some("tag:yaml.org,2002:merge"),
+                };
+                if self.wants_key() && merge && text == "<<" {
                     self.set_key(Key::Merge, at);
                     return Ok(None);
                 }
                 let resolved = scalar::resolve(text, plain, tag.as_deref()).map_err(|e| at.error(e))?;
                 if anchor > 0 {
                     let value = resolved.clone().into_value().map_err(|e| at.error(e))?;
-                    let anchored = Anchored { value, key: resolved.clone().into_key(), weight: NODE_WEIGHT + text.len() };
-                    self.anchors.insert(anchor, anchored);
+                    let (kind, weight) = (kind(&resolved), NODE_WEIGHT + text.len());
+                    self.anchors.insert(anchor, Anchored { value, key: resolved.clone().into_key(), kind, weight });
                 }
                 self.scalar(resolved, text.len(), at)
             }
-            Event::Alias(id) => self.alias(id, at),
-            Event::SequenceStart(_, anchor, _) => {
-                self.open(anchor, Node::Sequence(Vec::new()), at)?;
+            Event::Alias(id) => {
+                self.refuse_anchor_name(span.slice(self.source).unwrap_or_default(), at)?;
+                self.alias(id, at)
+            }
+            Event::Anchor(_, name) => {
+                self.refuse_anchor_name(&name, at)?;
                 Ok(None)
             }
-            Event::MappingStart(_, anchor, _) => {
-                self.open(anchor, Node::Mapping { steps: Vec::new(), key: None, merges: false }, at)?;
+            Event::SequenceStart(style, anchor, _) => {
+                self.refuse_tag_before_comma(span, at)?;
+                self.open(anchor, Node::Sequence(Vec::new()), style, at)?;
+                Ok(None)
+            }
+            Event::MappingStart(style, anchor, _) => {
+                self.refuse_tag_before_comma(span, at)?;
+                self.open(anchor, Node::Mapping { steps: Vec::new(), key: None, merges: false }, style, at)?;
                 Ok(None)
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
@@ -143,10 +188,39 @@ impl Builder<'_> {
         }
     }
 
+    /// Refuses what the event parser reads by YAML 1.2 and kubectl otherwise, by the rules of YAML 1.1 as libyaml has
+    /// them: in flow style `:` ends a plain scalar only before a blank, and `?` is no part of one.
+    fn refuse_what_differs(&self, text: &str, plain: bool, span: &Span, at: Position) -> Result<(), EventError> {
+        self.refuse_tag_before_comma(span, at)?;
+        if !plain || !self.stack.last().is_some_and(|frame| frame.flow) {
+            return Ok(());
+        }
+        let after = span.byte_range().and_then(|range| self.source.as_bytes().get(range.end..));
+        let glued = matches!(after, Some([b':', b',' | b']' | b'}' | b'[' | b'{', ..]));
+        if glued || text.contains('?') { Err(EventError { at, kind: ReadErrorKind::FlowScalar }) } else { Ok(()) }
+    }
+
+    /// To libyaml a comma behind a tag is part of it.
+    fn refuse_tag_before_comma(&self, span: &Span, at: Position) -> Result<(), EventError> {
+        let end = span.tag_span().and_then(|tag| tag.byte_range()).map(|range| range.end);
+        match end.and_then(|end| self.source.as_bytes().get(end)) {
+            Some(b',') => Err(EventError { at, kind: ReadErrorKind::TagBeforeComma }),
+            _ => Ok(()),
+        }
+    }
+
+    /// To libyaml a name of anything but letters, digits, `-` and `_` ends earlier.
+    fn refuse_anchor_name(&self, name: &str, at: Position) -> Result<(), EventError> {
+        let name = name.strip_prefix('*').unwrap_or(name);
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        if name.bytes().all(plain) { Ok(()) } else { Err(EventError { at, kind: ReadErrorKind::AnchorName }) }
+    }
+
     fn scalar(&mut self, scalar: Scalar, length: usize, at: Position) -> Result<Tree, EventError> {
         if self.wants_key() {
-            let key = scalar.into_key().map_err(|e| at.error(e))?;
-            self.set_key(Key::Name(key), at);
+            let kind = kind(&scalar);
+            let text = scalar.into_key().map_err(|e| at.error(e))?;
+            self.set_key(Key::Name(Name { text, kind }), at);
             return Ok(None);
         }
         let value = scalar.into_value().map_err(|e| at.error(e))?;
@@ -162,22 +236,27 @@ impl Builder<'_> {
             return Err(EventError { at, kind: ReadErrorKind::AliasLimit });
         }
         if self.wants_key() {
-            let key = anchored.key.clone().map_err(|e| at.error(e))?;
-            self.set_key(Key::Name(key), at);
+            let text = anchored.key.clone().map_err(|e| at.error(e))?;
+            let kind = anchored.kind;
+            self.set_key(Key::Name(Name { text, kind }), at);
             return Ok(None);
+        }
+        let merges = matches!(self.stack.last(), Some(Frame { node: Node::Mapping { key: Some((Key::Merge, _)), .. }, .. }));
+        if merges && anchored.value.as_object().is_none() {
+            return Err(EventError { at, kind: ReadErrorKind::MergeValue });
         }
         let (value, weight) = (anchored.value.clone(), anchored.weight);
         self.complete(value, weight, at)
     }
 
-    fn open(&mut self, anchor: usize, node: Node, at: Position) -> Result<(), EventError> {
+    fn open(&mut self, anchor: usize, node: Node, style: StructureStyle, at: Position) -> Result<(), EventError> {
         if self.wants_key() {
             return Err(at.error(ScalarError::Key));
         }
         if self.stack.len() >= self.options.max_depth {
             return Err(EventError { at, kind: ReadErrorKind::Depth(self.options.max_depth) });
         }
-        self.stack.push(Frame { anchor, start: at, weight: NODE_WEIGHT, node });
+        self.stack.push(Frame { flow: style == StructureStyle::Flow, anchor, start: at, weight: NODE_WEIGHT, node });
         Ok(())
     }
 
@@ -188,7 +267,7 @@ impl Builder<'_> {
             Node::Mapping { steps, merges, .. } => Value::Object(self.mapping(steps, merges)?),
         };
         if frame.anchor > 0 {
-            let anchored = Anchored { value: value.clone(), key: Err(ScalarError::Key), weight: frame.weight };
+            let anchored = Anchored { value: value.clone(), key: Err(ScalarError::Key), kind: Kind::Text, weight: frame.weight };
             self.expanded += frame.weight;
             if self.expanded > self.options.max_alias_bytes {
                 return Err(EventError { at: frame.start, kind: ReadErrorKind::AliasLimit });
@@ -224,7 +303,7 @@ impl Builder<'_> {
     fn set_key(&mut self, name: Key, at: Position) {
         if let Some(Frame { node: Node::Mapping { key, .. }, weight, start, .. }) = self.stack.last_mut() {
             if let Key::Name(name) = &name {
-                *weight += name.len();
+                *weight += name.text.len();
             }
             // The parser tells where a block map was recognised, which is behind its first key.
             if at < *start {
@@ -236,30 +315,31 @@ impl Builder<'_> {
 
     fn mapping(&mut self, steps: Vec<Step>, merges: bool) -> Result<Map, EventError> {
         self.refuse_duplicates(&steps)?;
-        if merges || self.options.lenient_duplicates {
+        if merges {
             return merged(steps);
         }
-        let entries = steps.into_iter().filter_map(|step| Some((step.key?, step.value))).collect();
-        // Duplicates have been refused above.
-        Ok(Map::from_entries(entries).unwrap_or_default())
+        let entries = steps.into_iter().filter_map(|step| Some((step.key?.text, step.value)));
+        Ok(Map::from_last(entries.collect()))
     }
 
     fn refuse_duplicates(&mut self, steps: &[Step]) -> Result<(), EventError> {
-        let mut named: Vec<(&str, Position)> =
-            steps.iter().filter_map(|step| Some((step.key.as_deref()?, step.at))).collect();
-        if named.is_sorted_by(|a, b| a.0 < b.0) {
+        let mut named: Vec<(&Name, Position)> =
+            steps.iter().filter_map(|step| Some((step.key.as_ref()?, step.at))).collect();
+        if named.is_sorted_by(|a, b| a.0.text < b.0.text) {
             return Ok(());
         }
-        named.sort_by_key(|(key, at)| (*key, at.line, at.column));
+        named.sort_by(|a, b| (&a.0.text, a.1).cmp(&(&b.0.text, b.1)));
         for pair in named.windows(2) {
-            if pair[0].0 == pair[1].0 {
-                if self.options.lenient_duplicates {
-                    (self.duplicate)(pair[1].0.into(), pair[1].1);
-                    continue;
-                }
-                let kind = ReadErrorKind::DuplicateKey { key: pair[0].0.into(), first: pair[0].1 };
-                return Err(EventError { at: pair[1].1, kind });
+            let [(first, first_at), (again, at)] = pair else { continue };
+            if first.text != again.text {
+                continue;
             }
+            if self.options.lenient_duplicates && first.kind == again.kind {
+                (self.duplicate)(again.text.clone(), *at);
+                continue;
+            }
+            let kind = ReadErrorKind::DuplicateKey { key: first.text.clone(), first: *first_at };
+            return Err(EventError { at: *at, kind });
         }
         Ok(())
     }
@@ -268,30 +348,42 @@ impl Builder<'_> {
 /// Entries and merges in the order written, each over what came before, as go-yaml v2 does it: a merge that comes late
 /// wins over keys above it, where YAML's merge type would have them win.
 fn merged(steps: Vec<Step>) -> Result<Map, EventError> {
-    let mut map = Map::new();
+    let mut entries: Vec<(Box<str>, Value)> = Vec::new();
+    let mut typed = Vec::new();
     for step in steps {
+        let wrong = || EventError { at: step.at, kind: ReadErrorKind::MergeValue };
         match (step.key, step.value) {
-            (Some(key), value) => {
-                map.insert(key, value);
+            (Some(name), value) => {
+                if name.kind != Kind::Text {
+                    typed.push((entries.len(), step.at));
+                }
+                entries.push((name.text, value));
             }
-            (None, Value::Object(from)) => merge_into(&mut map, from),
+            (None, Value::Object(from)) => entries.extend(from),
             (None, Value::Array(list)) => {
                 for item in list.into_iter().rev() {
-                    let Value::Object(from) = item else {
-                        return Err(EventError { at: step.at, kind: ReadErrorKind::MergeValue });
-                    };
-                    merge_into(&mut map, from);
+                    let Value::Object(from) = item else { return Err(wrong()) };
+                    entries.extend(from);
                 }
             }
-            (None, _) => return Err(EventError { at: step.at, kind: ReadErrorKind::MergeValue }),
+            (None, _) => return Err(wrong()),
         }
     }
-    Ok(map)
+    // What type a merged key had is not known any more; a number or boolean that meets one is refused.
+    for (index, at) in typed {
+        let key = entries[index].0.clone();
+        if entries.iter().enumerate().any(|(other, (name, _))| other != index && *name == key) {
+            return Err(EventError { at, kind: ReadErrorKind::DuplicateKey { key, first: at } });
+        }
+    }
+    Ok(Map::from_last(entries))
 }
 
-fn merge_into(map: &mut Map, from: Map) {
-    for (key, value) in from {
-        map.insert(key, value);
+fn kind(scalar: &Scalar) -> Kind {
+    match scalar {
+        Scalar::Bool(_) => Kind::Bool,
+        Scalar::Int(_) | Scalar::Uint(_) | Scalar::Float(_) => Kind::Number,
+        Scalar::Null | Scalar::String(_) => Kind::Text,
     }
 }
 

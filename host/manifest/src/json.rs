@@ -20,6 +20,13 @@ pub struct JsonError {
     pub at: Position,
 }
 
+impl JsonError {
+    /// Whether the text is JSON but for a number too large or a repeated member: nothing that another reader may judge.
+    pub(crate) fn only_json_could_know(&self) -> bool {
+        self.message.contains("number out of range") || self.message.contains("stands there twice")
+    }
+}
+
 impl From<serde_json::Error> for JsonError {
     fn from(error: serde_json::Error) -> Self {
         let message = error.to_string();

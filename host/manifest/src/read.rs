@@ -105,6 +105,15 @@ pub enum ReadErrorKind {
     /// A character that YAML 1.1 takes for a line break and YAML 1.2 does not.
     #[error("U+0085, U+2028 or U+2029 stands here, which readers take for different things; write it as an escape")]
     OldLineBreak,
+    /// A plain scalar in flow style that YAML 1.1 and 1.2 readers cut at different places.
+    #[error("readers differ on where this ends; in flow style put a blank behind `:` and quotes around text with `?`")]
+    FlowScalar,
+    /// A tag that a comma touches.
+    #[error("readers differ on whether the comma is part of the tag; put a blank or a value between them")]
+    TagBeforeComma,
+    /// A name of an anchor or alias that readers cut at different places.
+    #[error("readers differ on where the name of this anchor ends; it may hold letters, digits, `-` and `_`")]
+    AnchorName,
     /// `<<` with something that is no map.
     #[error("`<<` takes a map or a list of maps")]
     MergeValue,
@@ -202,7 +211,7 @@ impl Reader {
                 Ok(values) => {
                     return values.into_iter().enumerate().map(|(index, (value, at))| (index + 1, at, value)).collect();
                 }
-                Err(error) if file.ends_with(".json") => {
+                Err(error) if file.ends_with(".json") || error.only_json_could_know() => {
                     self.fail(file, 0, error.at, ReadErrorKind::Json(error.message));
                     return Vec::new();
                 }
@@ -214,13 +223,10 @@ impl Reader {
     }
 
     fn yaml(&mut self, file: &Arc<str>, text: &str) -> Vec<(usize, Position, Value)> {
-        let documents = match split::documents(text) {
-            Ok(documents) => documents,
-            Err(glued) => {
-                self.fail(file, 0, Position { line: glued.line, column: 1 }, ReadErrorKind::GluedSeparator);
-                return Vec::new();
-            }
-        };
+        let (documents, glued) = split::documents(text);
+        for separator in glued {
+            self.fail(file, 0, Position { line: separator.line, column: 1 }, ReadErrorKind::GluedSeparator);
+        }
         let mut values = Vec::with_capacity(documents.len());
         for (index, document) in documents.iter().enumerate() {
             let warnings = &mut self.warnings;
@@ -288,11 +294,12 @@ fn inherit_type(item: &mut Value, list: &Map) {
     if kind.is_empty() {
         return;
     }
-    if item.get("kind").is_none() {
+    let absent = |item: &Map, field| item.get(field).is_none_or(|value| value.as_str() == Some(""));
+    if absent(item, "kind") && absent(item, "apiVersion") {
         item.insert("kind", kind.into());
-    }
-    if let (None, Some(version)) = (item.get("apiVersion"), list.get("apiVersion")) {
-        item.insert("apiVersion", version.clone());
+        if let Some(version) = list.get("apiVersion") {
+            item.insert("apiVersion", version.clone());
+        }
     }
 }
 
@@ -327,7 +334,7 @@ mod tests {
 
     #[test]
     fn lists_are_taken_apart() {
-        let text = "apiVersion: v1\nkind: ConfigMapList\nitems:\n- metadata: {name: a}\n- {metadata: {name: b}, kind: Secret}\n";
+        let text = "apiVersion: v1\nkind: ConfigMapList\nitems:\n- metadata: {name: a}\n- {metadata: {name: b}, apiVersion: v1, kind: Secret}\n";
         let objects = read(text).unwrap();
         assert_eq!(objects.iter().map(Object::label).collect::<Vec<_>>(), ["ConfigMap/a", "Secret/b"]);
         assert_eq!(objects[0].api_version(), "v1");
@@ -347,7 +354,7 @@ mod tests {
     #[test]
     fn what_kubectl_would_drop_is_refused() {
         assert!(errors("apiVersion: v1\nkind: A\n...\nkind: B\n")[0].contains("content follows"));
-        assert!(errors("a: 1\n---x\n")[0].contains("x.yaml:2:1: `---` is followed by text"));
+        assert!(errors("a: 1\n---x\n").iter().any(|told| told.starts_with("x.yaml:2:1: `---` is followed by text")));
     }
 
     #[test]
@@ -355,6 +362,19 @@ mod tests {
         let objects = read("apiVersion: v1\nkind: A\nx: &x {q: 1}\nw: {q: 0, <<: *x}\nz: {<<: [{r: 1}, {r: 2}]}\n").unwrap();
         let value = &objects[0].value;
         assert_eq!(json::to_string(value), r#"{"apiVersion":"v1","kind":"A","w":{"q":1},"x":{"q":1},"z":{"r":1}}"#);
+    }
+
+    #[test]
+    fn what_yaml_1_1_and_1_2_cut_differently_is_refused() {
+        for line in ["{cpu:, m: 1}", "[a:]", "[?x]", "{a: x?y}", "[a, !!str, b]", "{a: !, b: 1}", "&b:c x", "[&a 1, *a:x]", "{<<: {1: x}, 1.0: y}"] {
+            let told = errors(&format!("apiVersion: v1\nkind: A\nx: {line}\n"));
+            assert!(told[0].starts_with("x.yaml:3:"), "{told:?}");
+        }
+        for line in ["[a: b]", "{a: b:c, d: 'x?'}", "[!!str a, !!str '']", "https://a/?b", "[https://a/b, c]", "{a: &x 1, b: *x }"] {
+            assert!(read(&format!("apiVersion: v1\nkind: A\nx: {line}\n")).is_ok(), "{line}");
+        }
+        assert!(errors("---\n...\napiVersion: v1\nkind: A\n")[0].contains("content follows"));
+        assert!(errors("{\"apiVersion\":\"v1\",\"kind\":\"A\",\"x\":1e400}")[0].contains("out of range"));
     }
 
     #[test]

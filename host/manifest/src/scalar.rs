@@ -126,10 +126,18 @@ fn plain_scalar(text: &str, dates: bool) -> Scalar {
     }
     match first {
         b'0'..=b'9' | b'+' | b'-' if !(dates && is_timestamp(text)) => number(text),
-        b'.' => float(&text.replace('_', "")),
+        b'.' if underscores_separate(text) => float(&text.replace('_', "")),
         _ => None,
     }
     .unwrap_or_else(|| Scalar::String(text.into()))
+}
+
+/// Whether each underscore stands between digits, as Go's `ParseFloat` wants it; behind a digit or sign at the front,
+/// go-yaml takes them all away instead.
+fn underscores_separate(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
+    bytes.iter().enumerate().all(|(at, b)| *b != b'_' || (digit(at.checked_sub(1)) && digit(Some(at + 1))))
 }
 
 fn number(text: &str) -> Option<Scalar> {
@@ -155,6 +163,10 @@ fn integer(text: &str) -> Option<Scalar> {
         (b'0', Some(_)) => (8, &body[1..]),
         _ => (10, body),
     };
+    // go-yaml tries once more without the prefix, and then a sign may stand behind it.
+    if let Some(digits) = text.strip_prefix("0b").filter(|digits| digits.starts_with(['-', '+'])) {
+        return i64::from_str_radix(digits, 2).ok().map(Scalar::Int);
+    }
     // Rust's parsers take a sign of their own, which has been dealt with.
     if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;
@@ -248,6 +260,12 @@ mod tests {
             ("1e3", Scalar::Float(1000.0)),
             ("1e400", Scalar::String("1e400".into())),
             (".1_0", Scalar::Float(0.1)),
+            ("._5", Scalar::String("._5".into())),
+            (".5_", Scalar::String(".5_".into())),
+            (".5", Scalar::Float(0.5)),
+            ("0b-101", Scalar::Int(-5)),
+            ("0b+1", Scalar::Int(1)),
+            ("-0b-1", Scalar::String("-0b-1".into())),
             ("5.", Scalar::Float(5.0)),
             ("-", Scalar::String("-".into())),
             ("1.2.3", Scalar::String("1.2.3".into())),

@@ -21,9 +21,11 @@ pub(crate) struct GluedSeparator {
     pub(crate) line: usize,
 }
 
-/// Takes the stream apart. `text` has no byte order mark at its start any more.
-pub(crate) fn documents(text: &str) -> Result<Vec<Document<'_>>, GluedSeparator> {
+/// Takes the stream apart. `text` has no byte order mark at its start any more. A glued separator is told, and the
+/// documents around it are read all the same, so that what is wrong with them is told as well.
+pub(crate) fn documents(text: &str) -> (Vec<Document<'_>>, Vec<GluedSeparator>) {
     let mut documents = Vec::new();
+    let mut glued = Vec::new();
     let mut start = 0;
     let mut start_line = 1;
     let mut offset = 0;
@@ -34,7 +36,7 @@ pub(crate) fn documents(text: &str) -> Result<Vec<Document<'_>>, GluedSeparator>
         if let Some(rest) = bare.strip_prefix("---") {
             let rest = rest.trim();
             if !rest.is_empty() && !rest.starts_with('#') {
-                return Err(GluedSeparator { line: number });
+                glued.push(GluedSeparator { line: number });
             }
             push(&mut documents, &text[start..offset], start_line);
             start = offset + line.len();
@@ -43,7 +45,7 @@ pub(crate) fn documents(text: &str) -> Result<Vec<Document<'_>>, GluedSeparator>
         offset += line.len();
     }
     push(&mut documents, &text[start..], start_line);
-    Ok(documents)
+    (documents, glued)
 }
 
 fn push<'a>(documents: &mut Vec<Document<'a>>, text: &'a str, line: usize) {
@@ -63,7 +65,7 @@ mod tests {
     use super::*;
 
     fn texts(stream: &str) -> Vec<(String, usize)> {
-        documents(stream).unwrap().into_iter().map(|d| (d.text.into_owned(), d.line)).collect()
+        documents(stream).0.into_iter().map(|d| (d.text.into_owned(), d.line)).collect()
     }
 
     #[test]
@@ -75,8 +77,8 @@ mod tests {
 
     #[test]
     fn a_glued_separator_is_refused() {
-        assert_eq!(documents("a: 1\n---apiVersion: v1\n"), Err(GluedSeparator { line: 2 }));
-        assert_eq!(documents("--- {a: 1}\n"), Err(GluedSeparator { line: 1 }));
-        assert!(documents("a: |\n  ---x\n").is_ok());
+        assert_eq!(documents("a: 1\n---apiVersion: v1\n").1, [GluedSeparator { line: 2 }]);
+        assert_eq!(documents("--- {a: 1}\n").1, [GluedSeparator { line: 1 }]);
+        assert!(documents("a: |\n  ---x\n").1.is_empty());
     }
 }

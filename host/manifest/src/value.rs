@@ -174,6 +174,16 @@ impl Map {
         Ok(Self(entries))
     }
 
+    /// Takes entries in any order; of a name that comes several times the last one counts.
+    pub(crate) fn from_last(mut entries: Vec<(Box<str>, Value)>) -> Self {
+        entries.sort_by(|a, b| a.0.cmp(&b.0));
+        // Equal names stand side by side, the last of them last.
+        entries.reverse();
+        entries.dedup_by(|later, kept| later.0 == kept.0);
+        entries.reverse();
+        Self(entries)
+    }
+
     /// The member of that name.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.find(key).ok().map(|at| &self.0[at].1)

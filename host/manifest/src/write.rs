@@ -32,6 +32,24 @@ pub fn json_list<'a>(objects: impl IntoIterator<Item = &'a Object>) -> String {
         json::write_value(&mut out, &object.value);
     }
     out.push_str("],\"kind\":\"List\"}\n");
+    escape_for_yaml(out)
+}
+
+/// JSON may hold characters that YAML readers, which JSON is often given to, refuse or fold; they only stand in text.
+fn escape_for_yaml(json: String) -> String {
+    let special = |c: char| matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}');
+    if json.is_ascii() && !json.contains('\u{7f}') || !json.contains(special) {
+        return json;
+    }
+    let mut out = String::with_capacity(json.len() + 64);
+    for c in json.chars() {
+        if special(c) {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
     out
 }
 

@@ -125,7 +125,7 @@ fn documents_read_as_kubectl_reads_them() {
 #[ignore = "needs the yaml-oracle; run by `cargo xtask test`"]
 fn what_is_written_is_read_by_kubectl_the_same() {
     let mut random = Random(0xd1b5_4a32_d192_ed03);
-    let mut text = |random: &mut Random| -> String {
+    let text = |random: &mut Random| -> String {
         let parts = ["\n", " ", "  ", "\t", "#", ": ", "- ", "\"", "'", "\\", "\r", "\u{85}", "\u{2028}", "\u{feff}", "😀", "\u{7f}", "\0"];
         (0..=random.below(4))
             .map(|_| if random.below(2) == 0 { random.pick(&parts).to_owned() } else { scalar(random) })

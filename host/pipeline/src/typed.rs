@@ -14,6 +14,9 @@ pub(crate) fn parse<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T, 
     let [document] = documents.as_slice() else {
         return Err(vec![format!("{name}: holds {} documents, and one is expected", documents.len())]);
     };
+    if document.as_object().is_none() {
+        return Err(vec![format!("{name}: is of type {}, and a map is expected", document.type_name())]);
+    }
     from_value(document).map_err(|why| vec![format!("{name}: {why}")])
 }
 

@@ -148,6 +148,20 @@ pub(crate) fn runtime(settings: &Settings) -> anyhow::Result<Runtime> {
     Ok(Runtime::new(settings.cache.as_deref())?)
 }
 
+/// Writes a report where the user asked for it: through a link, into a device or pipe if that is what stands there,
+/// never over the pipeline's own files.
+pub(crate) fn write_report(path: &Path, bytes: &[u8], project: &Project) -> anyhow::Result<()> {
+    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let own = [project.file.clone(), project.lock_file()];
+    if own.iter().any(|file| fs::canonicalize(file).is_ok_and(|file| file == real)) {
+        return Err(Failure::usage(format!("{} is the pipeline's own file; the report needs another", path.display())).into());
+    }
+    if fs::metadata(&real).is_ok_and(|meta| !meta.is_file()) {
+        return fs::write(&real, bytes).with_context(|| format!("{} cannot be written", path.display()));
+    }
+    write_atomically(&real, bytes)
+}
+
 /// Writes a file so that a reader sees all of the old or all of the new.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

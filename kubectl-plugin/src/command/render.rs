@@ -29,7 +29,7 @@ pub(crate) fn run(flags: &cli::Render, settings: &Settings) -> anyhow::Result<()
     };
     let rendered = render.run(inputs.objects);
     if let Some(file) = &flags.report {
-        project::write_atomically(file, rendered.report.to_json().as_bytes())?;
+        project::write_report(file, rendered.report.to_json().as_bytes(), &project)?;
     }
     rendered.report.warnings.iter().for_each(|warning| console::warn(warning));
     if !rendered.report.problems.is_empty() {
@@ -50,6 +50,9 @@ fn format(flags: &cli::Render, settings: &Settings) -> anyhow::Result<()> {
     }
     let inputs = project::files(&flags.source, settings)?;
     inputs.warnings.iter().for_each(|warning| console::warn(warning));
+    if inputs.objects.is_empty() {
+        console::warn("the input holds no object");
+    }
     print(inputs.objects.iter(), flags.output)
 }
 
