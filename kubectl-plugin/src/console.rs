@@ -52,7 +52,10 @@ impl std::error::Error for Failure {}
 
 /// Tells an error and gives its exit code. A reader that went away is no error.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    if error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)) {
+    if error
+        .chain()
+        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe))
+    {
         return ExitCode::SUCCESS;
     }
     let Some(failure) = error.downcast_ref::<Failure>() else {

@@ -1,7 +1,7 @@
 //! The command line and the process environment, resolved once: the only input that commands have beside their flags.
 #![allow(clippy::disallowed_methods, reason = "this is where the binary reads the process environment")]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use lathe_pipeline::Builtin;
 use tracing_subscriber::EnvFilter;
@@ -46,11 +46,6 @@ impl Settings {
         let logging = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
         // Logging that was started by somebody else is as good.
         let _ = logging.with_ansi(false).without_time().try_init();
-    }
-
-    /// The folder that relative paths start from.
-    pub(crate) fn here(&self) -> &Path {
-        Path::new("")
     }
 }
 

@@ -1,4 +1,11 @@
 //! The command line: flags, exit codes, messages, and what happens when plugins misbehave.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test may fail loudly"
+)]
 
 mod support;
 
@@ -45,7 +52,7 @@ fn misbehaving_plugins_end_the_run_by_name() {
         assert!(run.stderr.contains("path:guest.wasm"), "{deed}: {}", run.stderr);
         let by_host = matches!(deed, "spin" | "grow" | "sleep" | "trap");
         assert!(!by_host || run.stderr.contains("(sha256:"), "{deed}: {}", run.stderr);
-        assert!(started.elapsed() < Duration::from_millis(3000), "{deed}: {:?}", started.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(3), "{deed}: {:?}", started.elapsed());
     }
 }
 
@@ -58,12 +65,19 @@ fn fuel_is_the_default_end_of_a_loop() {
 
 #[test]
 fn a_plugin_cannot_move_or_invent_secrets() {
-    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: a}\nstringData: {k: plain-value}\n";
+    let secret =
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: a}\nstringData: {k: plain-value}\n";
     for (config, told) in [
-        ("{do: copy-token, pointer: /stringData/k}", "/metadata/annotations/stolen: a secret token was moved here from Secret/a/s /stringData/k"),
+        (
+            "{do: copy-token, pointer: /stringData/k}",
+            "/metadata/annotations/stolen: a secret token was moved here from Secret/a/s /stringData/k",
+        ),
         ("{do: set, pointer: /stringData/k, value: x}", "/stringData/k: a plugin changed or lost the secret"),
         ("{do: set, pointer: /metadata/labels, value: {x: 'ref+env://HOME'}}", "a plugin wrote a reference"),
-        ("{do: open, pointer: /stringData/k, value: 'ref+env://HOME'}", "asked for a reference that does not stand here"),
+        (
+            "{do: open, pointer: /stringData/k, value: 'ref+env://HOME'}",
+            "asked for a reference that does not stand here",
+        ),
     ] {
         let place = guest(config, "");
         place.write("in.yaml", secret);
@@ -82,17 +96,28 @@ fn the_lock_has_to_fit() {
     fs::remove_file(place.path("portal/lathe.lock")).unwrap();
     let run = place.run(&render);
     assert_eq!(run.code, 3);
-    assert!(run.stderr.contains("lathe.lock is missing") && run.stderr.contains("hint: `kubectl lathe lock -p portal`"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("lathe.lock is missing")
+            && run.stderr.contains("hint: `kubectl lathe lock -p portal`"),
+        "{}",
+        run.stderr
+    );
     place.ok(&["lock", "-p", "portal"]);
     place.ok(&render);
     let lock = fs::read_to_string(place.path("portal/lathe.lock")).unwrap();
-    let change = |from: &str, to: &str| fs::write(place.path("portal/lathe.lock"), lock.replacen(from, to, 1)).unwrap();
+    let change = |from: &str, to: &str| {
+        fs::write(place.path("portal/lathe.lock"), lock.replacen(from, to, 1)).unwrap();
+    };
     for (from, to, told) in [
         ("    - secrets\n", "    - logging\n", "asks for the right secrets, which the lock does not grant"),
         ("digest: sha256:", "digest: sha256:00", "digest was sha256:00"),
         ("fuel: 10000000000", "fuel: 1", "limit was fuel: 1, is fuel: 10000000000"),
         ("output: 1", "output: 2", "output: the lock has 2, this Lathe writes 1"),
-        ("  builtin:secrets:", "  builtin:other:", "builtin:other: in the lock, and not in the pipeline any more"),
+        (
+            "  builtin:secrets:",
+            "  builtin:other:",
+            "builtin:other: in the lock, and not in the pipeline any more",
+        ),
     ] {
         change(from, to);
         let run = place.run(&render);
@@ -114,7 +139,8 @@ fn a_path_plugin_under_development_may_update_its_lock() {
     assert_eq!(support::finish(in_ci.env("CI", "true").output().unwrap()).code, 2);
     place.ok(&["render", "--env", "a", "--update-lock"]);
     assert_eq!(fs::read_to_string(place.path("lathe.lock")).unwrap(), lock);
-    fs::write(place.path("lathe.lock"), lock.replace("    rights:\n    - secrets\n", "    rights: []\n")).unwrap();
+    fs::write(place.path("lathe.lock"), lock.replace("    rights:\n    - secrets\n", "    rights: []\n"))
+        .unwrap();
     let run = place.run(&["render", "--env", "a", "--update-lock"]);
     assert_eq!(run.code, 3, "what asks for more is never taken in on the side");
 }
@@ -155,7 +181,10 @@ fn kubectls_flags_are_taken_on_both_sides() {
     place.write("in.yaml", MAP);
     let want = place.ok(&["render", "-f", "in.yaml"]);
     assert_eq!(place.ok(&["--context", "c", "--as", "me", "render", "-f", "in.yaml"]), want);
-    assert_eq!(place.ok(&["render", "-f", "in.yaml", "--kubeconfig", "k", "--request-timeout", "5s", "-v=6"]), want);
+    assert_eq!(
+        place.ok(&["render", "-f", "in.yaml", "--kubeconfig", "k", "--request-timeout", "5s", "-v=6"]),
+        want
+    );
     let run = place.run(&["render", "-n", "x", "-f", "in.yaml"]);
     assert!(run.code == 0 && run.stderr.contains("`--namespace` has no effect"), "{}", run.stderr);
 }
@@ -166,13 +195,23 @@ fn standard_input_and_a_closed_pipe_are_fine() {
     use std::process::Stdio;
     let place = Place::new();
     let mut command = place.command(&["render", "-f", "-", "-o", "json"]);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(MAP.as_bytes()).unwrap();
     let run = support::finish(child.wait_with_output().unwrap());
-    assert_eq!(run.stdout, "{\"apiVersion\":\"v1\",\"items\":[{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"m\",\"namespace\":\"a\"}}],\"kind\":\"List\"}\n");
-    let large: String = (0..20_000).map(|n| format!("{}---\n", MAP.replace("name: m", &format!("name: m{n}")))).collect();
+    assert_eq!(
+        run.stdout,
+        "{\"apiVersion\":\"v1\",\"items\":[{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"m\",\"namespace\":\"a\"}}],\"kind\":\"List\"}\n"
+    );
+    let large: String =
+        (0..20_000).map(|n| format!("{}---\n", MAP.replace("name: m", &format!("name: m{n}")))).collect();
     place.write("large.yaml", &large);
-    let mut child = place.command(&["render", "-f", "large.yaml"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = place
+        .command(&["render", "-f", "large.yaml"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
@@ -189,7 +228,10 @@ fn a_report_goes_where_it_is_asked_for_and_nowhere_else() {
     assert!(place.path("link.json").is_symlink());
     assert!(fs::read_to_string(place.path("real.json")).unwrap().contains("\"kind\": \"Report\""));
     place.ok(&[&render[..], &["/dev/stderr"]].concat());
-    assert!(!fs::metadata("/dev/stderr").unwrap().is_file() || fs::symlink_metadata("/dev/stderr").unwrap().is_symlink());
+    assert!(
+        !fs::metadata("/dev/stderr").unwrap().is_file()
+            || fs::symlink_metadata("/dev/stderr").unwrap().is_symlink()
+    );
     let before = fs::read_to_string(place.path("portal/lathe.lock")).unwrap();
     assert_eq!(place.run(&[&render[..], &["portal/lathe.lock"]].concat()).code, 2);
     assert_eq!(fs::read_to_string(place.path("portal/lathe.lock")).unwrap(), before);
@@ -232,10 +274,17 @@ fn values_are_never_mistaken_for_references() {
     let place = Place::new();
     copy_example("portal", &place);
     let file = place.path("portal/lathe.yaml");
-    let text = fs::read_to_string(&file).unwrap().replace("  - plugin: builtin:secrets\n", "  - plugin: builtin:secrets\n    environments: [review]\n");
+    let text = fs::read_to_string(&file).unwrap().replace(
+        "  - plugin: builtin:secrets\n",
+        "  - plugin: builtin:secrets\n    environments: [review]\n",
+    );
     fs::write(&file, text).unwrap();
     let run = place.run(&["render", "-p", "portal", "--env", "prod", "--show-secrets"]);
-    assert!(run.code == 3 && run.stderr.contains("a reference stands here that was not resolved"), "{}", run.stderr);
+    assert!(
+        run.code == 3 && run.stderr.contains("a reference stands here that was not resolved"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]
@@ -248,7 +297,11 @@ fn plugins_can_be_looked_at() {
     assert_eq!(value.get("rights").unwrap().as_array(), Some(&[][..]));
     fs::write(place.path("module.wasm"), b"\0asm\x01\0\0\0").unwrap();
     let run = place.run(&["plugin", "inspect", "module.wasm"]);
-    assert!(run.code == 3 && run.stderr.contains("is no WebAssembly component: it is a core module"), "{}", run.stderr);
+    assert!(
+        run.code == 3 && run.stderr.contains("is no WebAssembly component: it is a core module"),
+        "{}",
+        run.stderr
+    );
     assert!(place.ok(&["version"]).starts_with("kubectl-lathe 0.1.0\nbuiltin:aai-client 0.1.0 sha256:"));
     assert!(place.ok(&["completion", "bash"]).contains("kubectl-lathe"));
 }

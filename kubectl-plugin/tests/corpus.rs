@@ -1,4 +1,11 @@
 //! Real manifests through `render -f`: what kubectl reads goes through, what it refuses is refused with its place.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test may fail loudly"
+)]
 
 mod support;
 
@@ -45,7 +52,8 @@ fn every_file_that_kubectl_reads_goes_through() {
                 number() && number()
             });
             // What kubectl reads and no object is (no kind, no apiVersion), kubectl refuses a step later.
-            let no_object = problem.contains("is missing or no text") || problem.contains("a manifest is an object");
+            let no_object =
+                problem.contains("is missing or no text") || problem.contains("a manifest is an object");
             assert!(conflict || (place && (refused || no_object)), "{problem}");
         }
     }

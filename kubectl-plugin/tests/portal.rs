@@ -1,4 +1,11 @@
 //! The portal example, end to end: what a review looks like, that it is always the same bytes, what is refused.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test may fail loudly"
+)]
 
 mod support;
 
@@ -10,7 +17,8 @@ use support::{Place, copy_example, example};
 
 const REVIEW: [&str; 5] = ["--env", "review", "--review", "42", "-p"];
 const NAMESPACE: &str = "portal-review-42-6nfgbktw";
-const VALUES: [&str; 3] = ["example-only-oidc-client-secret", "example-only-rabbit-password", "example-only-rabbit-hash"];
+const VALUES: [&str; 3] =
+    ["example-only-oidc-client-secret", "example-only-rabbit-password", "example-only-rabbit-hash"];
 
 fn review(place: &Place, more: &[&str]) -> String {
     let portal = example("portal");
@@ -28,7 +36,10 @@ fn find<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
 }
 
 fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
-    lathe_manifest::Pointer::parse(pointer).unwrap().get(value).unwrap_or_else(|| panic!("nothing at {pointer}"))
+    lathe_manifest::Pointer::parse(pointer)
+        .unwrap()
+        .get(value)
+        .unwrap_or_else(|| panic!("nothing at {pointer}"))
 }
 
 #[test]
@@ -57,7 +68,10 @@ fn a_review_has_hosts_namespace_and_login_of_its_own() {
     assert_eq!(env("PORTAL_PUBLIC_URL").str_at(&["value"]), Some(format!("https://{host}").as_str()));
     assert_eq!(env("FEATURE_BOOKING").str_at(&["value"]), Some("on"));
     assert_eq!(env("BUILD_NUMBER").str_at(&["value"]), Some("000123"));
-    assert_eq!(lathe_manifest::json::to_string(at(backend, "/spec/template/spec/volumes/0/configMap/defaultMode")), "288");
+    assert_eq!(
+        lathe_manifest::json::to_string(at(backend, "/spec/template/spec/volumes/0/configMap/defaultMode")),
+        "288"
+    );
     let client = env("SPRING_SECURITY_OAUTH2_CLIENT_REGISTRATION_AAI_CLIENTSECRET");
     assert_eq!(client.str_at(&["valueFrom", "secretKeyRef", "name"]), Some("portal-oidc"));
     for kept in [
@@ -70,7 +84,10 @@ fn a_review_has_hosts_namespace_and_login_of_its_own() {
     }
     // What is left of the production host: three mail addresses and one acknowledged wildcard.
     let left = text.matches("portal.example.org").count();
-    assert_eq!((text.matches("@portal.example.org").count(), text.matches("*.portal.example.org").count()), (2, 1));
+    assert_eq!(
+        (text.matches("@portal.example.org").count(), text.matches("*.portal.example.org").count()),
+        (2, 1)
+    );
     assert_eq!(left, 3, "{text}");
 }
 
@@ -104,7 +121,10 @@ fn the_same_input_gives_the_same_bytes() {
     for run in 0..100 {
         let mut command = place.command(&arguments);
         let zone = ["Asia/Kathmandu", "UTC", "America/St_Johns"][run % 3];
-        command.env("TZ", zone).env("LANG", ["C", "de_DE.UTF-8", "tr_TR.UTF-8"][run % 3]).env("COLUMNS", "40");
+        command
+            .env("TZ", zone)
+            .env("LANG", ["C", "de_DE.UTF-8", "tr_TR.UTF-8"][run % 3])
+            .env("COLUMNS", "40");
         if run % 2 == 0 {
             command.current_dir("/");
         }
@@ -123,7 +143,12 @@ fn one_core_gives_the_same_bytes() {
     let portal = example("portal");
     let binary = env!("CARGO_BIN_EXE_kubectl-lathe");
     let mut command = std::process::Command::new("taskset");
-    command.args(["-c", "0", binary, "render"]).args(REVIEW).arg(&portal).env_clear().env("HOME", place.folder.path());
+    command
+        .args(["-c", "0", binary, "render"])
+        .args(REVIEW)
+        .arg(&portal)
+        .env_clear()
+        .env("HOME", place.folder.path());
     match command.env("PATH", "/usr/bin:/bin").output() {
         Ok(output) => assert_eq!(support::finish(output).stdout, want),
         Err(error) => println!("skipped: taskset: {error}"),
@@ -166,7 +191,8 @@ fn values_stand_only_where_they_were_asked_for() {
     let more = ["--report", "report.json", "-v=3"];
     let arguments = [&["render"], &REVIEW[..], &[portal.as_str()], &more].concat();
     let run = place.run(&arguments);
-    let explained = place.ok(&[&["explain", "Secret/portal-rabbitmq"], &REVIEW[..], &[portal.as_str()]].concat());
+    let explained =
+        place.ok(&[&["explain", "Secret/portal-rabbitmq"], &REVIEW[..], &[portal.as_str()]].concat());
     let report = fs::read_to_string(place.path("report.json")).unwrap();
     let mut seen = vec![run.stdout, run.stderr, report, explained];
     let cache = place.path(".cache/lathe/components");
@@ -199,9 +225,13 @@ fn an_unsafe_cache_is_not_used_and_rendering_goes_on() {
 #[test]
 fn explain_names_the_plugin_and_what_stood_there() {
     let portal = example("portal");
-    let arguments = [&["explain", "ingress/portal", "/spec/rules/0/host"], &REVIEW[..], &[portal.as_str()]].concat();
+    let arguments =
+        [&["explain", "ingress/portal", "/spec/rules/0/host"], &REVIEW[..], &[portal.as_str()]].concat();
     let told = Place::new().ok(&arguments);
-    assert!(told.contains("builtin:review-hosts (sha256:") && told.contains("before: \"portal.example.org\""), "{told}");
+    assert!(
+        told.contains("builtin:review-hosts (sha256:") && told.contains("before: \"portal.example.org\""),
+        "{told}"
+    );
     let arguments = [&["explain", "Secret/portal-oidc"], &REVIEW[..], &[portal.as_str()]].concat();
     let told = Place::new().ok(&arguments);
     assert!(told.contains("portal-oidc, taken out") && told.contains("before: (secret)"), "{told}");
@@ -213,11 +243,16 @@ fn the_report_tells_what_was_done() {
     review(&place, &["--report", "report.json"]);
     let bytes = fs::read(place.path("report.json")).unwrap();
     let report = lathe_manifest::json::parse(std::str::from_utf8(&bytes).unwrap()).unwrap();
-    assert_eq!(at(&report, "/clients/0/redirectUris/0").as_str(), Some("https://portal-review-42-6nfgbktw.review.example.net/login/oauth2/code/aai"));
+    assert_eq!(
+        at(&report, "/clients/0/redirectUris/0").as_str(),
+        Some("https://portal-review-42-6nfgbktw.review.example.net/login/oauth2/code/aai")
+    );
     assert_eq!(at(&report, "/clients/0/status").as_str(), Some("not registered yet"));
     let closure = at(&report, "/closure").as_array().unwrap();
-    let classes: std::collections::BTreeSet<_> = closure.iter().map(|hit| hit.str_at(&["class"]).unwrap()).collect();
+    let classes: std::collections::BTreeSet<_> =
+        closure.iter().map(|hit| hit.str_at(&["class"]).unwrap()).collect();
     assert_eq!(classes.into_iter().collect::<Vec<_>>(), ["acknowledged", "kept", "protected"]);
     assert_eq!(at(&report, "/secrets").as_array().unwrap().len(), 3);
+    assert_eq!(at(&report, "/createOnly/0").as_str(), Some("Job/portal-review-42-6nfgbktw/portal-migrate-*"));
     assert!(at(&report, "/problems").as_array().unwrap().is_empty());
 }

@@ -1,4 +1,11 @@
 //! The walls of the house, as Cargo and the sources show them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test may fail loudly"
+)]
 
 mod support;
 
@@ -44,7 +51,11 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
         }
         seen
     };
-    direct.keys().filter(|name| name.starts_with("lathe-") || *name == "kubectl-lathe").map(|n| (n.clone(), reach(n))).collect()
+    direct
+        .keys()
+        .filter(|name| name.starts_with("lathe-") || *name == "kubectl-lathe")
+        .map(|n| (n.clone(), reach(n)))
+        .collect()
 }
 
 #[test]
@@ -57,7 +68,17 @@ fn crates_know_only_what_they_may() {
     for name in ["lathe-runtime", "lathe-secrets", "lathe-aai", "lathe-cluster"] {
         assert_eq!(lathe(name), ["lathe-manifest"], "{name}");
     }
-    let pure = ["tokio", "futures", "wasmtime", "wasmparser", "wit-bindgen", "kube", "k8s-openapi", "reqwest", "hyper"];
+    let pure = [
+        "tokio",
+        "futures",
+        "wasmtime",
+        "wasmparser",
+        "wit-bindgen",
+        "kube",
+        "k8s-openapi",
+        "reqwest",
+        "hyper",
+    ];
     for banned in pure {
         assert!(!all["lathe-manifest"].contains(banned), "lathe-manifest depends on {banned}");
     }
@@ -85,7 +106,16 @@ fn nothing_under_host_prints_exits_or_reads_the_environment() {
     }
     assert!(found.len() > 30);
     for (file, text) in &found {
-        for banned in ["println!", "eprintln!", "print!(", "dbg!", "process::exit", "env::var", "env::args", "SystemTime::now"] {
+        for banned in [
+            "println!",
+            "eprintln!",
+            "print!(",
+            "dbg!",
+            "process::exit",
+            "env::var",
+            "env::args",
+            "SystemTime::now",
+        ] {
             assert!(!text.contains(banned), "{file}: {banned}");
         }
     }

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 fn main() -> Result<(), String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).ok_or("the crate lies in plugins/")?;
+    let root =
+        Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).ok_or("the crate lies in plugins/")?;
     let packages = [
         ("lathe-plugin-aai-client", "plugins/aai-client"),
         ("lathe-plugin-review-hosts", "plugins/review-hosts"),

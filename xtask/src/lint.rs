@@ -18,7 +18,16 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<()> {
     }
     run_command(&["fmt", "--all", "--check"])?;
     // In release mode, so that wasmtime is not built a second time just to be looked at.
-    run_command(&["clippy", "--release", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"])
+    run_command(&[
+        "clippy",
+        "--release",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "--deny",
+        "warnings",
+    ])
 }
 
 fn run_command(arguments: &[&str]) -> anyhow::Result<()> {
@@ -27,6 +36,7 @@ fn run_command(arguments: &[&str]) -> anyhow::Result<()> {
 
 /// `cargo deny`, without the advisory database, which is no package of a registry.
 pub(crate) fn deny() -> anyhow::Result<()> {
-    let program = tools::find("cargo-deny").map_or_else(|| "cargo-deny".to_owned(), |path| path.display().to_string());
+    let program =
+        tools::find("cargo-deny").map_or_else(|| "cargo-deny".to_owned(), |path| path.display().to_string());
     process::run(command(&program, &["--offline", "--locked", "check", "bans", "licenses", "sources"]))
 }

@@ -12,7 +12,17 @@ pub(crate) fn run() -> anyhow::Result<()> {
         .collect();
     folders.sort();
     for folder in &folders {
-        process::run(cargo(&["run", "--release", "--quiet", "--package", "kubectl-lathe", "--", "lock", "-p", folder]))?;
+        process::run(cargo(&[
+            "run",
+            "--release",
+            "--quiet",
+            "--package",
+            "kubectl-lathe",
+            "--",
+            "lock",
+            "-p",
+            folder,
+        ]))?;
     }
     Ok(())
 }

@@ -51,7 +51,10 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<()> {
 fn is_there(program: &str) -> bool {
     match program {
         "cargo" => true,
-        "go" => std::process::Command::new("go").arg("version").output().is_ok_and(|output| output.status.success()),
+        "go" => std::process::Command::new("go")
+            .arg("version")
+            .output()
+            .is_ok_and(|output| output.status.success()),
         _ => tools::find(program).is_some_and(|path| exists(&path)),
     }
 }
@@ -62,7 +65,17 @@ fn rust() -> anyhow::Result<()> {
 
 fn oracle() -> anyhow::Result<()> {
     let program = tools::oracle()?;
-    let mut command = cargo(&["test", "--release", "--locked", "--package", "lathe-manifest", "--test", "oracle", "--", "--ignored"]);
+    let mut command = cargo(&[
+        "test",
+        "--release",
+        "--locked",
+        "--package",
+        "lathe-manifest",
+        "--test",
+        "oracle",
+        "--",
+        "--ignored",
+    ]);
     command.env("LATHE_ORACLE", program);
     process::run(command)
 }

@@ -52,8 +52,10 @@ pub struct IntentError {
 impl Declared {
     /// Reads and checks an intent (JSON) for the environment that this identity (project, environment, review) names.
     pub fn parse(json: &str, identity: &[&str]) -> Result<Self, IntentError> {
-        let intent: Intent = serde_json::from_str(json)
-            .map_err(|error| IntentError { client: "?".to_owned(), why: format!("the intent is malformed: {error}") })?;
+        let intent: Intent = serde_json::from_str(json).map_err(|error| IntentError {
+            client: "?".to_owned(),
+            why: format!("the intent is malformed: {error}"),
+        })?;
         let error = |why: String| IntentError { client: intent.name.clone(), why };
         check(&intent).map_err(error)?;
         let mut parts: Vec<&[u8]> = identity.iter().map(|part| part.as_bytes()).collect();

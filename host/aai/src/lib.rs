@@ -1,4 +1,4 @@
-//! OpenID Connect clients of the authentication and authorisation infrastructure (AAI), as intents.
+//! `OpenID` Connect clients of the authentication and authorisation infrastructure (AAI), as intents.
 //!
 //! Rendering declares what a client must be and learns where its data will stand; nothing here talks to a provider.
 

@@ -37,7 +37,14 @@ pub(crate) fn tree(
         flow_nesting_limit: options.max_depth,
         block_nesting_limit: options.max_depth,
     };
-    let mut builder = Builder { options, source: text, stack: Vec::new(), anchors: HashMap::new(), expanded: 0, duplicate: &mut duplicate };
+    let mut builder = Builder {
+        options,
+        source: text,
+        stack: Vec::new(),
+        anchors: HashMap::new(),
+        expanded: 0,
+        duplicate: &mut duplicate,
+    };
     let mut tree = None;
     let mut documents = 0;
     for event in Parser::new_from_str_with_options(text, parser_options) {
@@ -69,7 +76,9 @@ fn refuse_old_line_breaks(text: &str) -> Result<(), EventError> {
 
 /// A document that begins by ending: kubectl reads nothing and drops what follows.
 fn refuse_leading_end(text: &str) -> Result<(), EventError> {
-    let mut lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
+    let mut lines = (1..)
+        .zip(text.lines())
+        .filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
     match lines.next() {
         Some((line, first)) if first.starts_with("...") => {
             Err(EventError { at: Position { line, column: 1 }, kind: ReadErrorKind::SecondDocument })
@@ -161,16 +170,17 @@ impl Builder<'_> {
                 if anchor > 0 {
                     let value = resolved.clone().into_value().map_err(|e| at.error(e))?;
                     let (kind, weight) = (kind(&resolved), NODE_WEIGHT + text.len());
-                    self.anchors.insert(anchor, Anchored { value, key: resolved.clone().into_key(), kind, weight });
+                    self.anchors
+                        .insert(anchor, Anchored { value, key: resolved.clone().into_key(), kind, weight });
                 }
                 self.scalar(resolved, text.len(), at)
             }
             Event::Alias(id) => {
-                self.refuse_anchor_name(span.slice(self.source).unwrap_or_default(), at)?;
+                refuse_anchor_name(span.slice(self.source).unwrap_or_default(), at)?;
                 self.alias(id, at)
             }
             Event::Anchor(_, name) => {
-                self.refuse_anchor_name(&name, at)?;
+                refuse_anchor_name(&name, at)?;
                 Ok(None)
             }
             Event::SequenceStart(style, anchor, _) => {
@@ -190,14 +200,24 @@ impl Builder<'_> {
 
     /// Refuses what the event parser reads by YAML 1.2 and kubectl otherwise, by the rules of YAML 1.1 as libyaml has
     /// them: in flow style `:` ends a plain scalar only before a blank, and `?` is no part of one.
-    fn refuse_what_differs(&self, text: &str, plain: bool, span: &Span, at: Position) -> Result<(), EventError> {
+    fn refuse_what_differs(
+        &self,
+        text: &str,
+        plain: bool,
+        span: &Span,
+        at: Position,
+    ) -> Result<(), EventError> {
         self.refuse_tag_before_comma(span, at)?;
         if !plain || !self.stack.last().is_some_and(|frame| frame.flow) {
             return Ok(());
         }
         let after = span.byte_range().and_then(|range| self.source.as_bytes().get(range.end..));
         let glued = matches!(after, Some([b':', b',' | b']' | b'}' | b'[' | b'{', ..]));
-        if glued || text.contains('?') { Err(EventError { at, kind: ReadErrorKind::FlowScalar }) } else { Ok(()) }
+        if glued || text.contains('?') {
+            Err(EventError { at, kind: ReadErrorKind::FlowScalar })
+        } else {
+            Ok(())
+        }
     }
 
     /// To libyaml a comma behind a tag is part of it.
@@ -207,13 +227,6 @@ impl Builder<'_> {
             Some(b',') => Err(EventError { at, kind: ReadErrorKind::TagBeforeComma }),
             _ => Ok(()),
         }
-    }
-
-    /// To libyaml a name of anything but letters, digits, `-` and `_` ends earlier.
-    fn refuse_anchor_name(&self, name: &str, at: Position) -> Result<(), EventError> {
-        let name = name.strip_prefix('*').unwrap_or(name);
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-        if name.bytes().all(plain) { Ok(()) } else { Err(EventError { at, kind: ReadErrorKind::AnchorName }) }
     }
 
     fn scalar(&mut self, scalar: Scalar, length: usize, at: Position) -> Result<Tree, EventError> {
@@ -241,7 +254,10 @@ impl Builder<'_> {
             self.set_key(Key::Name(Name { text, kind }), at);
             return Ok(None);
         }
-        let merges = matches!(self.stack.last(), Some(Frame { node: Node::Mapping { key: Some((Key::Merge, _)), .. }, .. }));
+        let merges = matches!(
+            self.stack.last(),
+            Some(Frame { node: Node::Mapping { key: Some((Key::Merge, _)), .. }, .. })
+        );
         if merges && anchored.value.as_object().is_none() {
             return Err(EventError { at, kind: ReadErrorKind::MergeValue });
         }
@@ -249,14 +265,26 @@ impl Builder<'_> {
         self.complete(value, weight, at)
     }
 
-    fn open(&mut self, anchor: usize, node: Node, style: StructureStyle, at: Position) -> Result<(), EventError> {
+    fn open(
+        &mut self,
+        anchor: usize,
+        node: Node,
+        style: StructureStyle,
+        at: Position,
+    ) -> Result<(), EventError> {
         if self.wants_key() {
             return Err(at.error(ScalarError::Key));
         }
         if self.stack.len() >= self.options.max_depth {
             return Err(EventError { at, kind: ReadErrorKind::Depth(self.options.max_depth) });
         }
-        self.stack.push(Frame { flow: style == StructureStyle::Flow, anchor, start: at, weight: NODE_WEIGHT, node });
+        self.stack.push(Frame {
+            flow: style == StructureStyle::Flow,
+            anchor,
+            start: at,
+            weight: NODE_WEIGHT,
+            node,
+        });
         Ok(())
     }
 
@@ -267,7 +295,12 @@ impl Builder<'_> {
             Node::Mapping { steps, merges, .. } => Value::Object(self.mapping(steps, merges)?),
         };
         if frame.anchor > 0 {
-            let anchored = Anchored { value: value.clone(), key: Err(ScalarError::Key), kind: Kind::Text, weight: frame.weight };
+            let anchored = Anchored {
+                value: value.clone(),
+                key: Err(ScalarError::Key),
+                kind: Kind::Text,
+                weight: frame.weight,
+            };
             self.expanded += frame.weight;
             if self.expanded > self.options.max_alias_bytes {
                 return Err(EventError { at: frame.start, kind: ReadErrorKind::AliasLimit });
@@ -343,6 +376,13 @@ impl Builder<'_> {
         }
         Ok(())
     }
+}
+
+/// To libyaml a name of anything but letters, digits, `-` and `_` ends earlier.
+fn refuse_anchor_name(name: &str, at: Position) -> Result<(), EventError> {
+    let name = name.strip_prefix('*').unwrap_or(name);
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    if name.bytes().all(plain) { Ok(()) } else { Err(EventError { at, kind: ReadErrorKind::AnchorName }) }
 }
 
 /// Entries and merges in the order written, each over what came before, as go-yaml v2 does it: a merge that comes late

@@ -66,7 +66,10 @@ fn place(source: Option<&Source>) -> String {
 }
 
 /// Collapses equal duplicates, telling each in `warnings`; gives back all pairs that differ.
-pub fn unique(objects: Vec<Object>, warnings: &mut Vec<String>) -> Result<Vec<Object>, Vec<IdentityConflict>> {
+pub fn unique(
+    objects: Vec<Object>,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Object>, Vec<IdentityConflict>> {
     let mut seen: HashMap<Identity, usize> = HashMap::with_capacity(objects.len());
     let mut kept: Vec<Object> = Vec::with_capacity(objects.len());
     let mut conflicts = Vec::new();
@@ -79,10 +82,15 @@ pub fn unique(objects: Vec<Object>, warnings: &mut Vec<String>) -> Result<Vec<Ob
             }
             Some(first) if first.value == object.value => {
                 let (first, second) = (place(first.source.as_ref()), place(object.source.as_ref()));
-                warnings.push(format!("{identity} stands there twice with equal content: {first} and {second}"));
+                warnings
+                    .push(format!("{identity} stands there twice with equal content: {first} and {second}"));
             }
             Some(first) => {
-                conflicts.push(IdentityConflict { identity, first: first.source.clone(), second: object.source });
+                conflicts.push(IdentityConflict {
+                    identity,
+                    first: first.source.clone(),
+                    second: object.source,
+                });
             }
         }
     }

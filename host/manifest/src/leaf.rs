@@ -24,8 +24,12 @@ pub fn changes<'a>(before: &'a Value, after: &'a Value) -> Vec<Change<'a>> {
 
 fn compare<'a>(before: &'a Value, after: &'a Value, at: &mut String, out: &mut Vec<Change<'a>>) {
     match (before, after) {
-        (Value::Object(old), Value::Object(new)) if !old.is_empty() && !new.is_empty() => maps(old, new, at, out),
-        (Value::Array(old), Value::Array(new)) if !old.is_empty() && !new.is_empty() => lists(old, new, at, out),
+        (Value::Object(old), Value::Object(new)) if !old.is_empty() && !new.is_empty() => {
+            maps(old, new, at, out);
+        }
+        (Value::Array(old), Value::Array(new)) if !old.is_empty() && !new.is_empty() => {
+            lists(old, new, at, out);
+        }
         _ if before == after => {}
         _ => {
             leaves(Some(before), at, out, |leaf| (Some(leaf), None));
@@ -111,7 +115,9 @@ fn leaves<'a>(
         leaf => {
             let (before, after) = side(leaf);
             match out.last_mut() {
-                Some(last) if last.pointer == *at && last.after.is_none() && after.is_some() => last.after = after,
+                Some(last) if last.pointer == *at && last.after.is_none() && after.is_some() => {
+                    last.after = after;
+                }
                 _ => out.push(Change { pointer: at.clone(), before, after }),
             }
         }

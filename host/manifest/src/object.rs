@@ -77,7 +77,10 @@ impl Object {
     /// `Kind/name`, or `Kind/namespace/name`, for messages.
     pub fn label(&self) -> String {
         let name = match self.name() {
-            "" => self.value.str_at(&["metadata", "generateName"]).map_or("?".to_owned(), |prefix| format!("{prefix}*")),
+            "" => self
+                .value
+                .str_at(&["metadata", "generateName"])
+                .map_or("?".to_owned(), |prefix| format!("{prefix}*")),
             name => name.to_owned(),
         };
         match self.namespace() {

@@ -73,6 +73,9 @@ mod tests {
     fn groups_tell_kinds_of_one_name_apart() {
         assert!(stage("", "Service") < stage("serving.knative.dev", "Service"));
         assert!(stage("", "Namespace") < stage("", "Secret"));
-        assert!(stage("example.org", "Anything") < stage("admissionregistration.k8s.io", "MutatingWebhookConfiguration"));
+        assert!(
+            stage("example.org", "Anything")
+                < stage("admissionregistration.k8s.io", "MutatingWebhookConfiguration")
+        );
     }
 }

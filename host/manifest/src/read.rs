@@ -25,7 +25,7 @@ impl Position {
     }
 
     /// This place of a document, as a place of the file in which the document starts at `line`.
-    fn from_line(self, line: usize) -> Self {
+    fn within(self, line: usize) -> Self {
         Self { line: self.line + line - 1, ..self }
     }
 }
@@ -103,10 +103,14 @@ pub enum ReadErrorKind {
         first: Position,
     },
     /// A character that YAML 1.1 takes for a line break and YAML 1.2 does not.
-    #[error("U+0085, U+2028 or U+2029 stands here, which readers take for different things; write it as an escape")]
+    #[error(
+        "U+0085, U+2028 or U+2029 stands here, which readers take for different things; write it as an escape"
+    )]
     OldLineBreak,
     /// A plain scalar in flow style that YAML 1.1 and 1.2 readers cut at different places.
-    #[error("readers differ on where this ends; in flow style put a blank behind `:` and quotes around text with `?`")]
+    #[error(
+        "readers differ on where this ends; in flow style put a blank behind `:` and quotes around text with `?`"
+    )]
     FlowScalar,
     /// A tag that a comma touches.
     #[error("readers differ on whether the comma is part of the tag; put a blank or a value between them")]
@@ -209,7 +213,11 @@ impl Reader {
         if text.trim_start().starts_with('{') {
             match json::stream(text) {
                 Ok(values) => {
-                    return values.into_iter().enumerate().map(|(index, (value, at))| (index + 1, at, value)).collect();
+                    return values
+                        .into_iter()
+                        .enumerate()
+                        .map(|(index, (value, at))| (index + 1, at, value))
+                        .collect();
                 }
                 Err(error) if file.ends_with(".json") || error.only_json_could_know() => {
                     self.fail(file, 0, error.at, ReadErrorKind::Json(error.message));
@@ -231,17 +239,17 @@ impl Reader {
         for (index, document) in documents.iter().enumerate() {
             let warnings = &mut self.warnings;
             let tree = event::tree(&document.text, &self.options, |key, at| {
-                let line = at.from_line(document.line).line;
+                let line = at.within(document.line).line;
                 warnings.push(format!("{file}:{line}: the key `{key}` is repeated; the last one counts"));
             });
             match tree {
                 Ok(None) => {}
-                Ok(Some((value, at))) => values.push((index + 1, at.from_line(document.line), value)),
+                Ok(Some((value, at))) => values.push((index + 1, at.within(document.line), value)),
                 Err(mut error) => {
                     if let ReadErrorKind::DuplicateKey { first, .. } = &mut error.kind {
-                        *first = first.from_line(document.line);
+                        *first = first.within(document.line);
                     }
-                    self.fail(file, index + 1, error.at.from_line(document.line), error.kind);
+                    self.fail(file, index + 1, error.at.within(document.line), error.kind);
                 }
             }
         }
@@ -286,7 +294,7 @@ impl Reader {
     }
 }
 
-/// Gives an item of a typed list, such as ConfigMapList, the type that it leaves out.
+/// Gives an item of a typed list, such as `ConfigMapList`, the type that it leaves out.
 fn inherit_type(item: &mut Value, list: &Map) {
     let Value::Object(item) = item else { return };
     let kind = list.get("kind").and_then(Value::as_str).unwrap_or_default();
@@ -346,7 +354,10 @@ mod tests {
         let text = "kind: A\n---\napiVersion: v1\nkind: B\nkind: C\n---\napiVersion: v1\nkind: D\nx: 'open\n";
         let told = errors(text);
         assert_eq!(told[0], "x.yaml:1:1: document 1: `apiVersion` is missing or no text");
-        assert_eq!(told[1], "x.yaml:5:1: document 2: the key `kind` stands here again; it stood on line 4 first");
+        assert_eq!(
+            told[1],
+            "x.yaml:5:1: document 2: the key `kind` stands here again; it stood on line 4 first"
+        );
         assert!(told[2].starts_with("x.yaml:"), "{told:?}");
         assert_eq!(told.len(), 3);
     }
@@ -354,23 +365,49 @@ mod tests {
     #[test]
     fn what_kubectl_would_drop_is_refused() {
         assert!(errors("apiVersion: v1\nkind: A\n...\nkind: B\n")[0].contains("content follows"));
-        assert!(errors("a: 1\n---x\n").iter().any(|told| told.starts_with("x.yaml:2:1: `---` is followed by text")));
+        assert!(
+            errors("a: 1\n---x\n")
+                .iter()
+                .any(|told| told.starts_with("x.yaml:2:1: `---` is followed by text"))
+        );
     }
 
     #[test]
     fn merges_and_aliases_read_as_go_yaml_v2_reads_them() {
-        let objects = read("apiVersion: v1\nkind: A\nx: &x {q: 1}\nw: {q: 0, <<: *x}\nz: {<<: [{r: 1}, {r: 2}]}\n").unwrap();
+        let objects =
+            read("apiVersion: v1\nkind: A\nx: &x {q: 1}\nw: {q: 0, <<: *x}\nz: {<<: [{r: 1}, {r: 2}]}\n")
+                .unwrap();
         let value = &objects[0].value;
-        assert_eq!(json::to_string(value), r#"{"apiVersion":"v1","kind":"A","w":{"q":1},"x":{"q":1},"z":{"r":1}}"#);
+        assert_eq!(
+            json::to_string(value),
+            r#"{"apiVersion":"v1","kind":"A","w":{"q":1},"x":{"q":1},"z":{"r":1}}"#
+        );
     }
 
     #[test]
     fn what_yaml_1_1_and_1_2_cut_differently_is_refused() {
-        for line in ["{cpu:, m: 1}", "[a:]", "[?x]", "{a: x?y}", "[a, !!str, b]", "{a: !, b: 1}", "&b:c x", "[&a 1, *a:x]", "{<<: {1: x}, 1.0: y}"] {
+        for line in [
+            "{cpu:, m: 1}",
+            "[a:]",
+            "[?x]",
+            "{a: x?y}",
+            "[a, !!str, b]",
+            "{a: !, b: 1}",
+            "&b:c x",
+            "[&a 1, *a:x]",
+            "{<<: {1: x}, 1.0: y}",
+        ] {
             let told = errors(&format!("apiVersion: v1\nkind: A\nx: {line}\n"));
             assert!(told[0].starts_with("x.yaml:3:"), "{told:?}");
         }
-        for line in ["[a: b]", "{a: b:c, d: 'x?'}", "[!!str a, !!str '']", "https://a/?b", "[https://a/b, c]", "{a: &x 1, b: *x }"] {
+        for line in [
+            "[a: b]",
+            "{a: b:c, d: 'x?'}",
+            "[!!str a, !!str '']",
+            "https://a/?b",
+            "[https://a/b, c]",
+            "{a: &x 1, b: *x }",
+        ] {
             assert!(read(&format!("apiVersion: v1\nkind: A\nx: {line}\n")).is_ok(), "{line}");
         }
         assert!(errors("---\n...\napiVersion: v1\nkind: A\n")[0].contains("content follows"));

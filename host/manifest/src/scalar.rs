@@ -88,15 +88,17 @@ pub(crate) fn resolve(text: &str, plain: bool, tag: Option<&str>) -> Result<Scal
     match kind {
         Some("binary") => {
             let compact: String = text.chars().filter(|c| *c != '\n' && *c != '\r').collect();
-            let bytes = base64::engine::general_purpose::STANDARD
-                .decode(compact)
-                .map_err(|_| ScalarError::Binary)?;
+            let bytes =
+                base64::engine::general_purpose::STANDARD.decode(compact).map_err(|_| ScalarError::Binary)?;
             // Go writes invalid UTF-8 as U+FFFD into its JSON: a silent loss, so it is refused here.
             String::from_utf8(bytes).map(|text| Scalar::String(text.into())).map_err(|_| ScalarError::Binary)
         }
-        Some("str") => Ok(Scalar::String(text.into())),
         Some("timestamp") => {
-            if is_timestamp(text) { Ok(Scalar::String(text.into())) } else { Err(ScalarError::Tag) }
+            if is_timestamp(text) {
+                Ok(Scalar::String(text.into()))
+            } else {
+                Err(ScalarError::Tag)
+            }
         }
         Some(kind @ ("bool" | "int" | "float" | "null")) => match (kind, plain_scalar(text, false)) {
             ("bool", value @ Scalar::Bool(_))
@@ -114,7 +116,9 @@ pub(crate) fn resolve(text: &str, plain: bool, tag: Option<&str>) -> Result<Scal
 fn plain_scalar(text: &str, dates: bool) -> Scalar {
     let Some(first) = text.bytes().next() else { return Scalar::Null };
     match text {
-        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => return Scalar::Bool(true),
+        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
+            return Scalar::Bool(true);
+        }
         "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
             return Scalar::Bool(false);
         }
@@ -217,7 +221,9 @@ fn float(text: &str) -> Option<Scalar> {
 /// Its layouts: `2006-1-2`, and with `T`, `t` or a space before `15:4:5.999999999` and, but for the space, a zone.
 fn is_timestamp(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let run = |from: usize| bytes.get(from..).map_or(0, |rest| rest.iter().take_while(|b| b.is_ascii_digit()).count());
+    let run = |from: usize| {
+        bytes.get(from..).map_or(0, |rest| rest.iter().take_while(|b| b.is_ascii_digit()).count())
+    };
     // A date is told by "four digits, hyphen"; no number has that form, so what follows cannot change its value.
     run(0) == 4 && bytes.get(4) == Some(&b'-') && matches!(run(5), 1 | 2)
 }
@@ -290,7 +296,9 @@ mod tests {
 
     #[test]
     fn keys_become_text_as_kubectl_makes_it() {
-        for (text, key) in [("on", "true"), ("1", "1"), ("1.5", "1.5"), ("1e6", "1e+06"), ("0x10", "16"), ("1e5", "100000")] {
+        for (text, key) in
+            [("on", "true"), ("1", "1"), ("1.5", "1.5"), ("1e6", "1e+06"), ("0x10", "16"), ("1e5", "100000")]
+        {
             assert_eq!(plain(text).into_key().unwrap().as_ref(), key);
         }
         assert_eq!(Scalar::Null.into_key(), Err(ScalarError::Key));

@@ -53,7 +53,8 @@ fn push<'a>(documents: &mut Vec<Document<'a>>, text: &'a str, line: usize) {
     if text.is_empty() {
         return;
     }
-    let mut text = if text.contains("\r\n") { Cow::Owned(text.replace("\r\n", "\n")) } else { Cow::Borrowed(text) };
+    let mut text =
+        if text.contains("\r\n") { Cow::Owned(text.replace("\r\n", "\n")) } else { Cow::Borrowed(text) };
     if !text.ends_with('\n') {
         text.to_mut().push('\n');
     }

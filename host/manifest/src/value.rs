@@ -141,7 +141,9 @@ impl fmt::Display for Number {
                 if magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude) {
                     let text = format!("{float:e}");
                     match text.split_once('e') {
-                        Some((digits, exponent)) if !exponent.starts_with('-') => write!(f, "{digits}e+{exponent}"),
+                        Some((digits, exponent)) if !exponent.starts_with('-') => {
+                            write!(f, "{digits}e+{exponent}")
+                        }
                         _ => f.write_str(&text),
                     }
                 } else {

@@ -37,7 +37,9 @@ pub fn json_list<'a>(objects: impl IntoIterator<Item = &'a Object>) -> String {
 
 /// JSON may hold characters that YAML readers, which JSON is often given to, refuse or fold; they only stand in text.
 fn escape_for_yaml(json: String) -> String {
-    let special = |c: char| matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}');
+    let special = |c: char| {
+        matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+    };
     if json.is_ascii() && !json.contains('\u{7f}') || !json.contains(special) {
         return json;
     }
@@ -221,7 +223,9 @@ fn is_plain(text: &str) -> bool {
 
 /// Words that some reader takes for a boolean, null or number, in any case.
 fn is_reserved(text: &str) -> bool {
-    const WORDS: &[&str] = &["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf", "infinity", "nil", "none"];
+    const WORDS: &[&str] = &[
+        "y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf", "infinity", "nil", "none",
+    ];
     text.len() <= 8 && WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
         // `_1`, `_0x1` and kin are numbers to lax readers.
         || text.starts_with('_') && text.as_bytes().get(1).is_some_and(|b| !b.is_ascii_alphabetic())
@@ -229,7 +233,8 @@ fn is_reserved(text: &str) -> bool {
 
 /// `250m`, `1.5Gi`, `30s`: digits with a unit that no number syntax knows, the everyday case of Kubernetes.
 fn is_quantity(bytes: &[u8]) -> bool {
-    const UNITS: &[&[u8]] = &[b"m", b"k", b"M", b"G", b"T", b"P", b"Ki", b"Mi", b"Gi", b"Ti", b"Pi", b"s", b"h", b"ms"];
+    const UNITS: &[&[u8]] =
+        &[b"m", b"k", b"M", b"G", b"T", b"P", b"Ki", b"Mi", b"Gi", b"Ti", b"Pi", b"s", b"h", b"ms"];
     let digits = bytes.iter().take_while(|b| b.is_ascii_digit()).count();
     let mut at = digits;
     if bytes.get(at) == Some(&b'.') {
@@ -312,6 +317,9 @@ mod tests {
 
     #[test]
     fn numbers_stay_numbers() {
-        assert_eq!(yaml_of("[1e21, 0.5, 18446744073709551615, 1e-7, -0.0]"), "- 1.0e+21\n- 0.5\n- 18446744073709551615\n- 1.0e-7\n- -0.0\n");
+        assert_eq!(
+            yaml_of("[1e21, 0.5, 18446744073709551615, 1e-7, -0.0]"),
+            "- 1.0e+21\n- 0.5\n- 18446744073709551615\n- 1.0e-7\n- -0.0\n"
+        );
     }
 }

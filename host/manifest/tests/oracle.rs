@@ -1,5 +1,12 @@
 //! Lathe's reading and writing against kubectl's reading, over generated text. Needs the program of xtask/tools/yaml-oracle,
 //! whose path `LATHE_ORACLE` names; `cargo xtask test` builds it and runs these.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test may fail loudly"
+)]
 #![allow(clippy::disallowed_methods, reason = "the harness names the program by a variable")]
 
 use std::io::Write as _;
@@ -32,8 +39,10 @@ fn oracle(streams: &[String]) -> Vec<Option<Value>> {
     let program = std::env::var("LATHE_ORACLE").expect("LATHE_ORACLE names the program");
     let mut child = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    let all: Vec<u8> =
-        streams.iter().flat_map(|stream| [format!("{}\n", stream.len()).as_bytes(), stream.as_bytes()].concat()).collect();
+    let all: Vec<u8> = streams
+        .iter()
+        .flat_map(|stream| [format!("{}\n", stream.len()).as_bytes(), stream.as_bytes()].concat())
+        .collect();
     let writer = std::thread::spawn(move || stdin.write_all(&all).unwrap());
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap();
@@ -47,9 +56,15 @@ fn oracle(streams: &[String]) -> Vec<Option<Value>> {
 fn compare(streams: &[String]) -> usize {
     let mut refused = 0;
     for (stream, theirs) in streams.iter().zip(oracle(streams)) {
-        let ours = Reader::documents(ReadOptions { lenient_duplicates: true, ..ReadOptions::default() }, "x", stream.as_bytes());
+        let ours = Reader::documents(
+            ReadOptions { lenient_duplicates: true, ..ReadOptions::default() },
+            "x",
+            stream.as_bytes(),
+        );
         match (ours, theirs) {
-            (Ok(ours), Some(theirs)) => assert_eq!(json::to_string(&Value::Array(ours)), json::to_string(&theirs), "{stream:?}"),
+            (Ok(ours), Some(theirs)) => {
+                assert_eq!(json::to_string(&Value::Array(ours)), json::to_string(&theirs), "{stream:?}");
+            }
             (Err(_), Some(_)) => refused += 1,
             _ => {}
         }
@@ -59,9 +74,56 @@ fn compare(streams: &[String]) -> usize {
 
 fn scalar(random: &mut Random) -> String {
     const WORDS: &[&str] = &[
-        "y", "No", "on", "TRUE", "tRue", "null", "~", "Null", ".nan", ".inf", "-.INF", "<<", "=", "0x", "0o", "0b", "1e", "e5",
-        "2001-01-01", "2001-1-1t1:2:3", "T10:00:00Z", "a", "b c", "x:y", "-", "--", "+", ".", "_", "0", "00", "01", "07", "08", "1",
-        "9", "12", "123456789", "9007199254740993", "18446744073709551616", "1.5", "1e400", "é", "日本", "/", "@", "&", "*", "!", "%",
+        "y",
+        "No",
+        "on",
+        "TRUE",
+        "tRue",
+        "null",
+        "~",
+        "Null",
+        ".nan",
+        ".inf",
+        "-.INF",
+        "<<",
+        "=",
+        "0x",
+        "0o",
+        "0b",
+        "1e",
+        "e5",
+        "2001-01-01",
+        "2001-1-1t1:2:3",
+        "T10:00:00Z",
+        "a",
+        "b c",
+        "x:y",
+        "-",
+        "--",
+        "+",
+        ".",
+        "_",
+        "0",
+        "00",
+        "01",
+        "07",
+        "08",
+        "1",
+        "9",
+        "12",
+        "123456789",
+        "9007199254740993",
+        "18446744073709551616",
+        "1.5",
+        "1e400",
+        "é",
+        "日本",
+        "/",
+        "@",
+        "&",
+        "*",
+        "!",
+        "%",
     ];
     (0..=random.below(3)).map(|_| random.pick(WORDS)).collect()
 }
@@ -78,7 +140,16 @@ fn document(random: &mut Random, depth: usize, indent: usize, out: &mut String) 
                 let header = random.pick(&["|", "|-", "|+", ">", ">-", ">+", "|2", "|1-"]);
                 out.push_str(&format!("{pad}{key}: {header}\n"));
                 for _ in 0..=random.below(4) {
-                    let line = random.pick(&["text", " more", "", "# no comment", "---x", "  deep", "a\tb", "trail  "]);
+                    let line = random.pick(&[
+                        "text",
+                        " more",
+                        "",
+                        "# no comment",
+                        "---x",
+                        "  deep",
+                        "a\tb",
+                        "trail  ",
+                    ]);
                     out.push_str(&if line.is_empty() { "\n".to_owned() } else { format!("{pad}  {line}\n") });
                 }
             }
@@ -89,7 +160,11 @@ fn document(random: &mut Random, depth: usize, indent: usize, out: &mut String) 
                 document(random, depth - 1, indent + 2, out);
             }
             _ => {
-                out.push_str(&format!("{pad}{key}:\n{pad}- {}\n{pad}- x: 1\n{pad}  <<: {{y: {}}}\n", scalar(random), scalar(random)));
+                out.push_str(&format!(
+                    "{pad}{key}:\n{pad}- {}\n{pad}- x: 1\n{pad}  <<: {{y: {}}}\n",
+                    scalar(random),
+                    scalar(random)
+                ));
             }
         }
     }
@@ -126,7 +201,10 @@ fn documents_read_as_kubectl_reads_them() {
 fn what_is_written_is_read_by_kubectl_the_same() {
     let mut random = Random(0xd1b5_4a32_d192_ed03);
     let text = |random: &mut Random| -> String {
-        let parts = ["\n", " ", "  ", "\t", "#", ": ", "- ", "\"", "'", "\\", "\r", "\u{85}", "\u{2028}", "\u{feff}", "😀", "\u{7f}", "\0"];
+        let parts = [
+            "\n", " ", "  ", "\t", "#", ": ", "- ", "\"", "'", "\\", "\r", "\u{85}", "\u{2028}", "\u{feff}",
+            "😀", "\u{7f}", "\0",
+        ];
         (0..=random.below(4))
             .map(|_| if random.below(2) == 0 { random.pick(&parts).to_owned() } else { scalar(random) })
             .collect()
@@ -134,7 +212,10 @@ fn what_is_written_is_read_by_kubectl_the_same() {
     let values: Vec<Value> = (0..20_000)
         .map(|_| {
             let (a, b, c) = (text(&mut random), text(&mut random), text(&mut random));
-            let entries = vec![(a.into_boxed_str(), Value::from(b)), ("list\u{1}".into(), Value::Array(vec![c.into()]))];
+            let entries = vec![
+                (a.into_boxed_str(), Value::from(b)),
+                ("list\u{1}".into(), Value::Array(vec![c.into()])),
+            ];
             Value::Object(lathe_manifest::Map::from_entries(entries).unwrap_or_default())
         })
         .collect();
@@ -148,8 +229,12 @@ fn what_is_written_is_read_by_kubectl_the_same() {
         .collect();
     for ((value, stream), theirs) in values.iter().zip(&streams).zip(oracle(&streams)) {
         let theirs = theirs.unwrap_or_else(|| panic!("kubectl refuses {stream:?}"));
-        assert_eq!(json::to_string(&theirs), json::to_string(&Value::Array(vec![value.clone()])), "{stream:?}");
+        assert_eq!(
+            json::to_string(&theirs),
+            json::to_string(&Value::Array(vec![value.clone()])),
+            "{stream:?}"
+        );
         let ours = Reader::documents(ReadOptions::default(), "x", stream.as_bytes()).unwrap();
-        assert_eq!(ours.as_slice(), [value.clone()]);
+        assert_eq!(ours.as_slice(), std::slice::from_ref(value));
     }
 }

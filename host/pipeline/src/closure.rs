@@ -33,7 +33,8 @@ pub(crate) struct Search<'a> {
 impl Search<'_> {
     /// Looks at every text and name of every object.
     pub(crate) fn check<'o>(&self, objects: impl Iterator<Item = &'o Object>) -> Closure {
-        let mut walk = Walk { of: self, needles: self.needles(), used: BTreeSet::new(), hits: BTreeSet::new() };
+        let mut walk =
+            Walk { of: self, needles: self.needles(), used: BTreeSet::new(), hits: BTreeSet::new() };
         objects.for_each(|object| walk.object(object));
         let unused = (0..self.acknowledge.len()).filter(|index| !walk.used.contains(index)).collect();
         Closure { hits: walk.hits, unused }
@@ -70,7 +71,11 @@ impl Walk<'_> {
             self.note(&whole, "(whatever this renders on the cluster)", "leftover");
         }
         let target = &self.of.environment.namespace;
-        let namespace = if object.kind() == "Namespace" && object.group().is_empty() { object.name() } else { object.namespace() };
+        let namespace = if object.kind() == "Namespace" && object.group().is_empty() {
+            object.name()
+        } else {
+            object.namespace()
+        };
         if !namespace.is_empty() && namespace != target {
             self.note(&whole, &format!("namespace {namespace}"), "leftover");
         }
@@ -81,18 +86,28 @@ impl Walk<'_> {
         let length = at.len();
         match value {
             Value::String(text) => {
-                let secret = object.is_secret() && (at.starts_with("/data/") || at.starts_with("/stringData/"));
+                let secret =
+                    object.is_secret() && (at.starts_with("/data/") || at.starts_with("/stringData/"));
                 let place = Place { object, pointer: at, secret };
                 if names_a_type(at) {
                     return;
                 }
-                if names_a_namespace(object, at) && self.of.namespaces.contains(text.as_ref()) && **text != *self.of.environment.namespace {
+                if names_a_namespace(object, at)
+                    && self.of.namespaces.contains(text.as_ref())
+                    && **text != *self.of.environment.namespace
+                {
                     self.note(&place, &format!("namespace {text}"), "leftover");
                 }
                 self.text(&place, text);
                 let encoded = (secret && at.starts_with("/data/")) || at.starts_with("/binaryData/");
-                let decoded = if encoded { decode::base64(text).into_iter().collect() } else { decode::base64_runs(text) };
-                decoded.iter().for_each(|text| self.text(&place, text));
+                let decoded = if encoded {
+                    decode::base64(text).into_iter().collect()
+                } else {
+                    decode::base64_runs(text)
+                };
+                for text in &decoded {
+                    self.text(&place, text);
+                }
             }
             Value::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
@@ -107,8 +122,12 @@ impl Walk<'_> {
                     at.push('/');
                     at.push_str(&pointer::escape(key));
                     // The prefix of a label's or annotation's name says whose it is and claims no host.
-                    let qualified = matches!(parent, "labels" | "annotations" | "matchLabels" | "nodeSelector" | "selector");
-                    let name = if qualified { key.rsplit_once('/').map_or(key, |(_, name)| name) } else { key };
+                    let qualified = matches!(
+                        parent,
+                        "labels" | "annotations" | "matchLabels" | "nodeSelector" | "selector"
+                    );
+                    let name =
+                        if qualified { key.rsplit_once('/').map_or(key, |(_, name)| name) } else { key };
                     self.text(&Place { object, pointer: at, secret: false }, name);
                     self.value(object, value, at, key);
                     at.truncate(length);
@@ -135,7 +154,8 @@ impl Walk<'_> {
         let text = text.to_lowercase();
         let mut found = Vec::new();
         for (needle, zone) in &self.needles {
-            found.extend(text.match_indices(needle.as_str()).map(|(start, _)| (start, needle.clone(), *zone)));
+            found
+                .extend(text.match_indices(needle.as_str()).map(|(start, _)| (start, needle.clone(), *zone)));
         }
         for (start, needle, zone) in found {
             let end = start + needle.len();
@@ -164,19 +184,25 @@ impl Walk<'_> {
             let labels: Vec<&str> = text[start..at].split('.').collect();
             let Some(namespace) = labels.last().filter(|label| !label.is_empty()) else { continue };
             let shared = labels.join(".");
-            let known = *namespace == self.of.environment.namespace || self.of.territory.shared_services.contains(&shared);
+            let known = *namespace == self.of.environment.namespace
+                || self.of.territory.shared_services.contains(&shared);
             // One label before `.svc` may be the end of a file's name, unless it is a namespace of the input.
             if known || (labels.len() < 2 && !self.of.namespaces.contains(*namespace)) {
                 continue;
             }
-            let name = if place.secret { format!("a Service of namespace {namespace}") } else { format!("{shared}.svc") };
+            let name = if place.secret {
+                format!("a Service of namespace {namespace}")
+            } else {
+                format!("{shared}.svc")
+            };
             self.note(place, &name, "leftover");
         }
     }
 
     fn class(&self, host: &str, before: &str, after: &str) -> &'static str {
         let (environment, territory) = (self.of.environment, self.of.territory);
-        let target = || host == territory.review_domain || environment.hosts.values().any(|target| target == host);
+        let target =
+            || host == territory.review_domain || environment.hosts.values().any(|target| target == host);
         if is_within(host, &territory.review_domain) && target() {
             "rewritten"
         } else if territory.keep.iter().any(|keep| keep == host) {
@@ -190,8 +216,13 @@ impl Walk<'_> {
 
     fn note(&mut self, place: &Place<'_>, host: &str, class: &'static str) {
         let (object, pointer) = (place.object, place.pointer);
-        let mut hit =
-            Hit { object: object.label(), pointer: pointer.to_owned(), host: host.to_owned(), class, reason: None };
+        let mut hit = Hit {
+            object: object.label(),
+            pointer: pointer.to_owned(),
+            host: host.to_owned(),
+            class,
+            reason: None,
+        };
         if class == "leftover" {
             let explains = |entry: &&Acknowledge| {
                 names(&entry.object, object) && (entry.pointer == pointer || entry.pointer.is_empty())
@@ -225,13 +256,18 @@ fn renders_later(object: &Object) -> bool {
 
 /// Fields that name an API group, which may lie in an owned zone and is no host.
 fn names_a_type(at: &str) -> bool {
-    at.ends_with("/apiVersion") || at.ends_with("/apiGroup") || at.contains("/apiGroups/") || at == "/kind"
-        || at == "/spec/group" || at.starts_with("/metadata/finalizers/")
+    at.ends_with("/apiVersion")
+        || at.ends_with("/apiGroup")
+        || at.contains("/apiGroups/")
+        || at == "/kind"
+        || at == "/spec/group"
+        || at.starts_with("/metadata/finalizers/")
 }
 
 /// Fields that name a namespace by their own name.
 fn names_a_namespace(object: &Object, at: &str) -> bool {
-    let field = at.ends_with("/namespace") || at.ends_with("/targetNamespace") || at.contains("/namespaceSelector/");
+    let field =
+        at.ends_with("/namespace") || at.ends_with("/targetNamespace") || at.contains("/namespaceSelector/");
     field && !matches!(object.kind(), "ConfigMap" | "Secret") && at != "/metadata/namespace"
 }
 
@@ -252,10 +288,15 @@ fn host_end(text: &str, from: usize) -> usize {
 /// before it, and no port or path behind.
 fn is_mail(before: &str, after: &str) -> bool {
     let Some(local) = before.strip_suffix('@') else { return false };
-    let rest = local.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-'));
-    let opened = rest.is_empty() || rest.ends_with("mailto:") || rest.ends_with(|c: char| !matches!(c, ':' | '/' | '@' | '$' | '}' | ')' | '%' | '!' | '#'));
+    let rest =
+        local.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-'));
+    let opened = rest.is_empty()
+        || rest.ends_with("mailto:")
+        || rest.ends_with(|c: char| !matches!(c, ':' | '/' | '@' | '$' | '}' | ')' | '%' | '!' | '#'));
     let address = after.starts_with('/')
-        || after.strip_prefix(':').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '/'));
+        || after
+            .strip_prefix(':')
+            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '/'));
     rest.len() < local.len() && opened && !address
 }
 
@@ -285,16 +326,23 @@ mod tests {
             hosts: [("portal.example.org".to_owned(), "portal-1.rv.example.org".to_owned())].into(),
             territory: None,
         };
-        let acknowledge = [Acknowledge { object: "ConfigMap/m".into(), pointer: "/data/ack".into(), reason: "why".into() }];
+        let acknowledge =
+            [Acknowledge { object: "ConfigMap/m".into(), pointer: "/data/ack".into(), reason: "why".into() }];
         let namespaces = ["portal".to_owned()].into();
-        let search =
-            Search { environment: &environment, territory: &territory, namespaces: &namespaces, acknowledge: &acknowledge };
+        let search = Search {
+            environment: &environment,
+            territory: &territory,
+            namespaces: &namespaces,
+            acknowledge: &acknowledge,
+        };
         let closure = search.check([&object].into_iter());
         closure.hits.into_iter().map(|hit| (format!("{} {}", hit.pointer, hit.host), hit.class)).collect()
     }
 
     fn classes(data: &str) -> Vec<(String, &'static str)> {
-        hits(&format!(r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"m","namespace":"p-1"}},"data":{data}}}"#))
+        hits(&format!(
+            r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"m","namespace":"p-1"}},"data":{data}}}"#
+        ))
     }
 
     fn class(text: &str) -> Option<&'static str> {
@@ -342,10 +390,15 @@ mod tests {
             assert_eq!(class(text), Some("protected"), "{text}");
         }
         assert_eq!(class("urn:geant:portal.example.org:x#aai"), Some("protected"));
-        for text in ["myexample.org", "mongo.p-1.svc.cluster.local", "smtp.mail.svc", "service.svc", "x.p-1.svcs"] {
+        for text in
+            ["myexample.org", "mongo.p-1.svc.cluster.local", "smtp.mail.svc", "service.svc", "x.p-1.svcs"]
+        {
             assert_eq!(class(text), None, "{text}");
         }
-        assert_eq!(classes(r#"{"ack":"x.example.org"}"#), [("/data/ack x.example.org".to_owned(), "acknowledged")]);
+        assert_eq!(
+            classes(r#"{"ack":"x.example.org"}"#),
+            [("/data/ack x.example.org".to_owned(), "acknowledged")]
+        );
         assert_eq!(classes(r#"{"portal.example.org.crt":"x"}"#)[0].1, "leftover");
     }
 
@@ -354,7 +407,11 @@ mod tests {
         let secret = r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s","namespace":"p-1"},
             "data":{"b":"aHVudGVyNC5leGFtcGxlLm9yZw=="},"stringData":{"a":"hunter2.example.org","u":"x@hunter3.portal.svc"}}"#;
         let told: Vec<String> = hits(secret).into_iter().map(|(place, _)| place).collect();
-        let want = ["/data/b example.org", "/stringData/a example.org", "/stringData/u a Service of namespace portal"];
+        let want = [
+            "/data/b example.org",
+            "/stringData/a example.org",
+            "/stringData/u a Service of namespace portal",
+        ];
         assert_eq!(told, want);
     }
 

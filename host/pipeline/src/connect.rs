@@ -55,7 +55,11 @@ impl capability::Clients for Clients {
         let mut intents = lock(&self.intents);
         match Declared::parse(intent, &identity) {
             Ok(declared) => {
-                let keys = declared.keys().into_iter().map(|(field, key)| (field.to_owned(), key.to_owned())).collect();
+                let keys = declared
+                    .keys()
+                    .into_iter()
+                    .map(|(field, key)| (field.to_owned(), key.to_owned()))
+                    .collect();
                 let binding = Binding { secret_name: declared.intent.secret_name.clone(), keys };
                 if !intents.declared.contains(&declared) {
                     intents.declared.push(declared);

@@ -1,7 +1,7 @@
 //! Text as it may be read by whoever uses it: percent and backslash escapes undone, base64 of Secrets decoded.
 
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine as _, alphabet};
 
 /// Dots that browsers and regular expressions take for one.
@@ -13,7 +13,11 @@ pub(crate) fn unescape(text: &str) -> Option<String> {
     if !dotted && !text.contains(['%', '\\']) {
         return None;
     }
-    let plain = if dotted { DOTS.iter().fold(text.to_owned(), |text, dot| text.replace(dot, ".")) } else { text.to_owned() };
+    let plain = if dotted {
+        DOTS.iter().fold(text.to_owned(), |text, dot| text.replace(dot, "."))
+    } else {
+        text.to_owned()
+    };
     let text = plain.as_str();
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
@@ -42,7 +46,9 @@ pub(crate) fn unescape(text: &str) -> Option<String> {
 /// Base64 as lenient as Go's decoder: line feeds and leftover bits do not matter.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true).with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
 /// The text that base64 holds, whatever bytes beside it do.
@@ -101,6 +107,9 @@ mod tests {
     fn base64_is_found_within_text() {
         assert_eq!(base64_runs("Basic dTpwb3J0YWwuZXhhbXBsZS5vcmc="), ["u:portal.example.org"]);
         // The last digit has bits that belong to no byte.
-        assert_eq!(base64("aHR0cHM6Ly9wb3J0YWwuZXhhbXBsZS5vcmd=").as_deref(), Some("https://portal.example.org"));
+        assert_eq!(
+            base64("aHR0cHM6Ly9wb3J0YWwuZXhhbXBsZS5vcmd=").as_deref(),
+            Some("https://portal.example.org")
+        );
     }
 }

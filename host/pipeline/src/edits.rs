@@ -43,11 +43,11 @@ pub(crate) fn apply(
                 changed += 1;
             }
             Answer::Set(write) => {
-                let (key, edit) = written(keys, plugin, write, Edit::Set)?;
+                let (key, edit) = written(keys, plugin, &write, Edit::Set)?;
                 change(tree, &positions, &mut before, plugin, key, edit)?;
             }
             Answer::Insert(write) => {
-                let (key, edit) = written(keys, plugin, write, Edit::Insert)?;
+                let (key, edit) = written(keys, plugin, &write, Edit::Insert)?;
                 change(tree, &positions, &mut before, plugin, key, edit)?;
             }
             Answer::Remove(at) => {
@@ -90,7 +90,7 @@ fn change(
 fn written(
     keys: &[u32],
     plugin: &str,
-    write: Write,
+    write: &Write,
     edit: fn(Pointer, Value) -> Edit,
 ) -> Result<(u32, Edit), Problem> {
     let (key, pointer) = place(keys, plugin, &write.at)?;
@@ -100,7 +100,8 @@ fn written(
 
 fn place(keys: &[u32], plugin: &str, at: &Location) -> Result<(u32, Pointer), Problem> {
     let key = key_of(keys, at.object, plugin)?;
-    let pointer = Pointer::parse(&at.pointer).map_err(|error| fault(plugin, &format!("names no place: {error}")))?;
+    let pointer =
+        Pointer::parse(&at.pointer).map_err(|error| fault(plugin, &format!("names no place: {error}")))?;
     Ok((key, pointer))
 }
 

@@ -62,7 +62,11 @@ pub enum EnvironmentError {
 
 impl Environment {
     /// Resolves what the command line asks for.
-    pub fn resolve(pipeline: &Pipeline, name: Option<&str>, review: Option<&str>) -> Result<Self, EnvironmentError> {
+    pub fn resolve(
+        pipeline: &Pipeline,
+        name: Option<&str>,
+        review: Option<&str>,
+    ) -> Result<Self, EnvironmentError> {
         let usage = |text: String| Err(EnvironmentError::Usage(text));
         let names = || pipeline.environments.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
         let Some(name) = name else {
@@ -78,7 +82,9 @@ impl Environment {
             (false, None) => {
                 if !is_label(&spec.namespace) {
                     let namespace = &spec.namespace;
-                    let text = format!("environments.{name}.namespace: `{namespace}` is no namespace name (RFC 1123 label)");
+                    let text = format!(
+                        "environments.{name}.namespace: `{namespace}` is no namespace name (RFC 1123 label)"
+                    );
                     return Err(EnvironmentError::Invalid(vec![text]));
                 }
                 Ok(Self {
@@ -90,9 +96,10 @@ impl Environment {
                     territory: None,
                 })
             }
-            (true, Some(id)) if !is_label_value(id) => {
-                usage("`--review` takes an id of at most 63 letters, digits, `-`, `_` and `.`, as labels do".to_owned())
-            }
+            (true, Some(id)) if !is_label_value(id) => usage(
+                "`--review` takes an id of at most 63 letters, digits, `-`, `_` and `.`, as labels do"
+                    .to_owned(),
+            ),
             (true, Some(id)) => {
                 Self::review(pipeline, name, &spec.namespace, project, id).map_err(EnvironmentError::Invalid)
             }
@@ -110,11 +117,20 @@ impl Environment {
         [&self.project, &self.name, self.review.as_ref().map_or("", |review| &review.id)]
     }
 
-    fn review(pipeline: &Pipeline, name: &str, template: &str, project: String, id: &str) -> Result<Self, Vec<String>> {
-        let entries: Vec<_> = pipeline.transforms_in(name).filter(|(_, t)| t.plugin == REVIEW_HOSTS).collect();
+    fn review(
+        pipeline: &Pipeline,
+        name: &str,
+        template: &str,
+        project: String,
+        id: &str,
+    ) -> Result<Self, Vec<String>> {
+        let entries: Vec<_> =
+            pipeline.transforms_in(name).filter(|(_, t)| t.plugin == REVIEW_HOSTS).collect();
         let (place, config) = match entries.as_slice() {
             [(index, transform)] if transform.selectors.is_some() => {
-                return Err(vec![format!("transforms[{index}].match: {REVIEW_HOSTS} has to see all of a review")]);
+                return Err(vec![format!(
+                    "transforms[{index}].match: {REVIEW_HOSTS} has to see all of a review"
+                )]);
             }
             [(index, transform)] => (format!("transforms[{index}].config"), &transform.config),
             _ => return Err(vec![format!("environment `{name}` is a review and needs {REVIEW_HOSTS} once")]),
@@ -129,17 +145,23 @@ impl Environment {
             wrong.push(format!("environments.{name}.namespace: a review's namespace holds `{{slug}}` once"));
         }
         let longest = keys.values().map(String::len).max().unwrap_or(0);
-        let max = (62_usize.saturating_sub(longest)).min((63 + "{slug}".len()).saturating_sub(template.len()));
+        let max =
+            (62_usize.saturating_sub(longest)).min((63 + "{slug}".len()).saturating_sub(template.len()));
         let Some(slug) = slug::slug(&project, name, id, max) else {
-            wrong.push(format!("environment `{name}`: service keys or namespace leave no room for a slug in 63 characters"));
+            wrong.push(format!(
+                "environment `{name}`: service keys or namespace leave no room for a slug in 63 characters"
+            ));
             return Err(wrong);
         };
         let namespace = template.replace("{slug}", &slug);
         if !is_label(&namespace) {
-            wrong.push(format!("environments.{name}.namespace: `{namespace}` is no namespace name (RFC 1123 label)"));
+            wrong.push(format!(
+                "environments.{name}.namespace: `{namespace}` is no namespace name (RFC 1123 label)"
+            ));
         }
         let target = |key: &String| format!("{key}-{slug}.{}", territory.review_domain);
-        let hosts: BTreeMap<String, String> = keys.iter().map(|(host, key)| (host.clone(), target(key))).collect();
+        let hosts: BTreeMap<String, String> =
+            keys.iter().map(|(host, key)| (host.clone(), target(key))).collect();
         check_hosts(&keys, &hosts, &territory, &place, &mut wrong);
         if !wrong.is_empty() {
             return Err(wrong);
@@ -150,7 +172,10 @@ impl Environment {
 }
 
 fn hosts_of(config: &Value) -> Result<BTreeMap<String, String>, String> {
-    let hosts = config.get("hosts").and_then(Value::as_object).ok_or("hosts: a map of host to service key is needed")?;
+    let hosts = config
+        .get("hosts")
+        .and_then(Value::as_object)
+        .ok_or("hosts: a map of host to service key is needed")?;
     hosts
         .iter()
         .map(|(host, key)| match key.as_str() {
@@ -172,9 +197,12 @@ fn territory_of(config: &Value, place: &str, wrong: &mut Vec<String>) -> Territo
         items.iter().filter_map(Value::as_str).map(str::to_lowercase).collect()
     };
     let (zones, keep, shared_services) = (list("zones"), list("keep"), list("sharedServices"));
-    for (name, host) in zones.iter().map(|zone| ("zones", zone)).chain(keep.iter().map(|host| ("keep", host))) {
+    for (name, host) in zones.iter().map(|zone| ("zones", zone)).chain(keep.iter().map(|host| ("keep", host)))
+    {
         if !is_domain(host) {
-            wrong.push(format!("{place}.{name}: `{host}` is no domain name; write it without `*.` and dots at its ends"));
+            wrong.push(format!(
+                "{place}.{name}: `{host}` is no domain name; write it without `*.` and dots at its ends"
+            ));
         }
     }
     let review_domain = config.get("reviewDomain").and_then(Value::as_str).unwrap_or_default().to_lowercase();
@@ -206,7 +234,10 @@ fn check_hosts(
     }
     for host in keys.keys().chain(&territory.keep) {
         if is_within(host, &territory.review_domain) {
-            wrong.push(format!("{place}: `{host}` lies under the review domain `{}`", territory.review_domain));
+            wrong.push(format!(
+                "{place}: `{host}` lies under the review domain `{}`",
+                territory.review_domain
+            ));
         }
     }
     for target in hosts.values() {
@@ -222,7 +253,9 @@ pub(crate) fn is_within(host: &str, domain: &str) -> bool {
 }
 
 fn is_domain(name: &str) -> bool {
-    name.contains('.') && name.len() <= 253 && name.split('.').all(|label| is_label(label) || !label.is_ascii())
+    name.contains('.')
+        && name.len() <= 253
+        && name.split('.').all(|label| is_label(label) || !label.is_ascii())
 }
 
 /// The value of a label, not empty; project, environment and review stand in labels.
@@ -236,7 +269,10 @@ pub(crate) fn is_label_value(text: &str) -> bool {
 /// An RFC 1123 label.
 fn is_label(text: &str) -> bool {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    (1..=63).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
+    (1..=63).contains(&text.len())
+        && text.bytes().all(inner)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
 }
 
 #[cfg(test)]
@@ -277,10 +313,18 @@ mod tests {
 
     #[test]
     fn a_review_without_its_plugin_is_refused() {
-        for transforms in ["[]", "[{plugin: builtin:review-hosts, match: {kind: Ingress}, config: {reviewDomain: r.example.net, hosts: {}}}]"] {
-            let text = format!("apiVersion: lathe.dev/v1alpha1\nkind: Pipeline\nmetadata: {{name: p}}\nenvironments: {{r: {{review: true, namespace: 'p-{{slug}}'}}}}\ntransforms: {transforms}\n");
+        for transforms in [
+            "[]",
+            "[{plugin: builtin:review-hosts, match: {kind: Ingress}, config: {reviewDomain: r.example.net, hosts: {}}}]",
+        ] {
+            let text = format!(
+                "apiVersion: lathe.dev/v1alpha1\nkind: Pipeline\nmetadata: {{name: p}}\nenvironments: {{r: {{review: true, namespace: 'p-{{slug}}'}}}}\ntransforms: {transforms}\n"
+            );
             let pipeline = Pipeline::parse("lathe.yaml", text.as_bytes()).unwrap();
-            assert!(matches!(Environment::resolve(&pipeline, Some("r"), Some("1")), Err(EnvironmentError::Invalid(_))));
+            assert!(matches!(
+                Environment::resolve(&pipeline, Some("r"), Some("1")),
+                Err(EnvironmentError::Invalid(_))
+            ));
         }
     }
 
@@ -293,10 +337,18 @@ mod tests {
             ("{A.example.org: x}", "p-{slug}", "no lower-case host name"),
             ("{a.example.org: X_Y}", "p-{slug}", "no DNS label"),
             ("{a.example.org: x}", "portal", "holds `{slug}` once"),
-            ("{a.example.org: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}", "p-{slug}", "leave no room"),
+            (
+                "{a.example.org: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}",
+                "p-{slug}",
+                "leave no room",
+            ),
         ] {
-            let error = Environment::resolve(&pipeline(hosts, namespace), Some("review"), Some("1")).unwrap_err();
-            assert!(matches!(&error, EnvironmentError::Invalid(_)) && error.to_string().contains(told), "{error}");
+            let error =
+                Environment::resolve(&pipeline(hosts, namespace), Some("review"), Some("1")).unwrap_err();
+            assert!(
+                matches!(&error, EnvironmentError::Invalid(_)) && error.to_string().contains(told),
+                "{error}"
+            );
         }
     }
 }

@@ -118,7 +118,8 @@ fn selectors<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Se
 impl Pipeline {
     /// Reads a pipeline file. `name` is how messages call it.
     pub fn parse(name: &str, bytes: &[u8]) -> Result<Self, Vec<Problem>> {
-        let problems = |list: Vec<String>| list.into_iter().map(|line| Problem::new("pipeline", line)).collect();
+        let problems =
+            |list: Vec<String>| list.into_iter().map(|line| Problem::new("pipeline", line)).collect();
         let pipeline: Self = typed::parse(name, bytes).map_err(problems)?;
         let wrong = pipeline.check();
         if wrong.is_empty() {
@@ -134,7 +135,10 @@ impl Pipeline {
     }
 
     /// The transforms that run in an environment, with their place in the file.
-    pub fn transforms_in<'a>(&'a self, environment: &'a str) -> impl Iterator<Item = (usize, &'a TransformSpec)> {
+    pub fn transforms_in<'a>(
+        &'a self,
+        environment: &'a str,
+    ) -> impl Iterator<Item = (usize, &'a TransformSpec)> {
         self.transforms.iter().enumerate().filter(move |(_, transform)| {
             transform.environments.as_ref().is_none_or(|list| list.iter().any(|name| name == environment))
         })
@@ -143,11 +147,19 @@ impl Pipeline {
     fn check(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         if self.api_version != API_VERSION || self.kind != "Pipeline" {
-            wrong.push(format!("this is {} {}, and {API_VERSION} Pipeline is expected", self.api_version, self.kind));
+            wrong.push(format!(
+                "this is {} {}, and {API_VERSION} Pipeline is expected",
+                self.api_version, self.kind
+            ));
         }
-        for name in [self.project(), &self.metadata.name].into_iter().chain(self.environments.keys().map(String::as_str)) {
+        for name in [self.project(), &self.metadata.name]
+            .into_iter()
+            .chain(self.environments.keys().map(String::as_str))
+        {
             if !is_label_value(name) {
-                wrong.push(format!("`{name}` names a project or environment and is no label value (63 of A-Z a-z 0-9 - _ .)"));
+                wrong.push(format!(
+                    "`{name}` names a project or environment and is no label value (63 of A-Z a-z 0-9 - _ .)"
+                ));
             }
         }
         for (index, transform) in self.transforms.iter().enumerate() {
@@ -159,7 +171,9 @@ impl Pipeline {
             let known = ["builtin:", "path:"].iter().any(|scheme| transform.plugin.starts_with(scheme));
             if !known {
                 let plugin = &transform.plugin;
-                wrong.push(format!("transforms[{index}].plugin: `{plugin}` is neither `builtin:NAME` nor `path:FILE`"));
+                wrong.push(format!(
+                    "transforms[{index}].plugin: `{plugin}` is neither `builtin:NAME` nor `path:FILE`"
+                ));
             }
             if transform.plugin == "builtin:secrets" && index > 0 {
                 wrong.push(format!("transforms[{index}].plugin: builtin:secrets comes first, before plugins that see its tokens"));
@@ -189,18 +203,30 @@ mod tests {
 
     #[test]
     fn mistakes_are_told_with_their_place() {
-        assert_eq!(wrong("transform: []\n"), ["lathe.yaml: transform: unknown field `transform`, expected one of `apiVersion`, `kind`, `metadata`, `inputs`, `environments`, `secrets`, `transforms`, `acknowledge`"]);
-        assert_eq!(wrong("inputs: []\ninputs: []\n"), ["lathe.yaml:5:1: document 1: the key `inputs` stands here again; it stood on line 4 first"]);
+        assert_eq!(
+            wrong("transform: []\n"),
+            [
+                "lathe.yaml: transform: unknown field `transform`, expected one of `apiVersion`, `kind`, `metadata`, `inputs`, `environments`, `secrets`, `transforms`, `acknowledge`"
+            ]
+        );
+        assert_eq!(
+            wrong("inputs: []\ninputs: []\n"),
+            ["lathe.yaml:5:1: document 1: the key `inputs` stands here again; it stood on line 4 first"]
+        );
         let told = wrong("transforms:\n- plugin: oci:x\n- plugin: builtin:secrets\n  environments: [prd]\n");
         assert_eq!(told.len(), 3, "{told:?}");
-        assert!(wrong("environments: {a: {namespace: b, review: x}}\n")[0].starts_with("lathe.yaml: environments.a.review: "));
+        assert!(
+            wrong("environments: {a: {namespace: b, review: x}}\n")[0]
+                .starts_with("lathe.yaml: environments.a.review: ")
+        );
     }
 
     #[test]
     fn a_match_is_one_selector_or_several() {
         let text = "apiVersion: lathe.dev/v1alpha1\nkind: Pipeline\nmetadata: {name: x}\ntransforms:\n- plugin: path:a\n  match: {kind: Secret}\n- plugin: path:b\n  match: [{group: apps}, {labels: {a: b}}]\n";
         let pipeline = Pipeline::parse("x", text.as_bytes()).unwrap();
-        let counts: Vec<_> = pipeline.transforms.iter().map(|t| t.selectors.as_ref().unwrap().len()).collect();
+        let counts: Vec<_> =
+            pipeline.transforms.iter().map(|t| t.selectors.as_ref().unwrap().len()).collect();
         assert_eq!(counts, [1, 2]);
     }
 }

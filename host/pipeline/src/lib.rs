@@ -27,6 +27,6 @@ pub use lock::{Lock, Locked};
 pub use plugin::{Builtin, Plugins, Prepared};
 pub use problem::Problem;
 pub use provenance::{Provenance, Write};
-pub use render::{Render, Rendered};
+pub use render::{Render, Rendered, Variables};
 pub use report::Report;
 pub use selector::Selector;

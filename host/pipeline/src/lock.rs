@@ -60,7 +60,10 @@ impl Lock {
         let problems = |list: Vec<String>| list.into_iter().map(|line| Problem::new("lock", line)).collect();
         let lock: Self = typed::parse(name, bytes).map_err(problems)?;
         if lock.api_version != API_VERSION || lock.kind != "Lock" {
-            let told = format!("{name}: this is {} {}, and {API_VERSION} Lock is expected", lock.api_version, lock.kind);
+            let told = format!(
+                "{name}: this is {} {}, and {API_VERSION} Lock is expected",
+                lock.api_version, lock.kind
+            );
             return Err(problems(vec![told]));
         }
         Ok(lock)
@@ -68,7 +71,8 @@ impl Lock {
 
     /// The lock that grants these plugins what they ask for.
     pub fn of(plugins: &Plugins) -> Self {
-        let plugins = plugins.iter().map(|(name, prepared)| (name.to_owned(), Locked::of(prepared))).collect();
+        let plugins =
+            plugins.iter().map(|(name, prepared)| (name.to_owned(), Locked::of(prepared))).collect();
         Self { api_version: API_VERSION.to_owned(), kind: "Lock".to_owned(), output: OUTPUT, plugins }
     }
 
@@ -86,7 +90,11 @@ impl Lock {
         }
         for (name, now) in &wanted.plugins {
             match self.plugins.get(name) {
-                None => told.push(format!("{name}: not in the lock; digest {}, rights {}", now.digest, list(&now.rights))),
+                None => told.push(format!(
+                    "{name}: not in the lock; digest {}, rights {}",
+                    now.digest,
+                    list(&now.rights)
+                )),
                 Some(locked) => locked.differences(name, now, &mut told),
             }
         }
@@ -140,10 +148,16 @@ impl Locked {
             }
         };
         let none = || "none".to_owned();
-        changed("version", &self.version.clone().unwrap_or_else(none), &now.version.clone().unwrap_or_else(none));
+        changed(
+            "version",
+            &self.version.clone().unwrap_or_else(none),
+            &now.version.clone().unwrap_or_else(none),
+        );
         changed("digest", &self.digest, &now.digest);
         changed("world", &self.world, &now.world);
-        for (what, then, now) in [("right", &self.rights, &now.rights), ("import", &self.imports, &now.imports)] {
+        for (what, then, now) in
+            [("right", &self.rights, &now.rights), ("import", &self.imports, &now.imports)]
+        {
             for added in now.iter().filter(|item| !then.contains(item)) {
                 told.push(format!("{name}: asks for the {what} {added}, which the lock does not grant"));
             }

@@ -67,7 +67,11 @@ impl Plugins {
     }
 
     /// One plugin by name, without a pipeline.
-    pub fn one(name: &str, folder: &Path, builtins: &dyn Fn(&str) -> Option<Builtin>) -> Result<Prepared, Problem> {
+    pub fn one(
+        name: &str,
+        folder: &Path,
+        builtins: &dyn Fn(&str) -> Option<Builtin>,
+    ) -> Result<Prepared, Problem> {
         let (plugin, builtin) = prepare(name, folder, builtins)?;
         Ok(Prepared { plugin, builtin, limits: Limits::default() })
     }

@@ -35,7 +35,8 @@ impl Provenance {
         let secret = after.is_secret();
         for change in changes {
             let text = |value: Option<&Value>| value.map(|value| shown(secret, &change.pointer, value));
-            let mut write = Write { plugin: plugin.to_owned(), before: text(change.before), after: text(change.after) };
+            let mut write =
+                Write { plugin: plugin.to_owned(), before: text(change.before), after: text(change.after) };
             if is_replaced_variable(&change.pointer) && change.after.is_none() {
                 write.before = write.before.map(|_| HIDDEN.to_owned());
             }
@@ -61,7 +62,15 @@ impl Provenance {
 
 /// The value as JSON where nobody minds it being seen. Of a Secret that is little: annotations may hold a copy of it.
 fn shown(secret: bool, pointer: &str, value: &Value) -> String {
-    let open = ["/apiVersion", "/kind", "/type", "/metadata/name", "/metadata/namespace", "/metadata/labels", "/metadata/generateName"];
+    let open = [
+        "/apiVersion",
+        "/kind",
+        "/type",
+        "/metadata/name",
+        "/metadata/namespace",
+        "/metadata/labels",
+        "/metadata/generateName",
+    ];
     let hidden = secret && !open.iter().any(|prefix| pointer.starts_with(prefix));
     let text = json::to_string(value);
     if hidden || text.contains(TOKEN_PREFIX) { HIDDEN.to_owned() } else { text }
@@ -70,5 +79,6 @@ fn shown(secret: bool, pointer: &str, value: &Value) -> String {
 /// A container's variable whose literal value a plugin took away, as for a reference to a Secret: it may have been one.
 fn is_replaced_variable(pointer: &str) -> bool {
     let Some(rest) = pointer.strip_suffix("/value") else { return false };
-    rest.rsplit_once('/').is_some_and(|(list, index)| list.ends_with("/env") && index.bytes().all(|b| b.is_ascii_digit()))
+    rest.rsplit_once('/')
+        .is_some_and(|(list, index)| list.ends_with("/env") && index.bytes().all(|b| b.is_ascii_digit()))
 }

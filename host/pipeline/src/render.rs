@@ -26,6 +26,9 @@ use crate::tree::{Entry, Tree};
 /// Marks objects that still hold references.
 const SECRETS_ANNOTATION: &str = "lathe.dev/secrets";
 
+/// Reads a variable of the process environment, which this crate does not do itself.
+pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 /// All that a run needs.
 pub struct Render<'a> {
     /// The sandbox.
@@ -41,7 +44,7 @@ pub struct Render<'a> {
     /// The pipeline's folder, which paths of providers are relative to.
     pub folder: &'a Path,
     /// Reads the process environment, for providers of type env; `None` leaves references as they are.
-    pub values: Option<&'a dyn Fn(&str) -> Option<String>>,
+    pub values: Option<Variables<'a>>,
 }
 
 /// What came of a run. The objects are to be used only where the report has no problem.
@@ -185,7 +188,8 @@ impl<'a> Run<'a> {
 
     fn capabilities(&self, prepared: &Prepared, keys: &[u32]) -> Capabilities {
         let locked = self.of.lock.plugins.get(&prepared.plugin.name);
-        let granted = |right: &str| locked.is_some_and(|locked| locked.rights.iter().any(|have| have == right));
+        let granted =
+            |right: &str| locked.is_some_and(|locked| locked.rights.iter().any(|have| have == right));
         let mut capabilities = Capabilities { logging: granted("logging"), ..Capabilities::default() };
         if granted("secrets") {
             let secrets = Secrets { seal: self.seal.clone(), keys: keys.to_vec() };
@@ -231,10 +235,14 @@ impl<'a> Run<'a> {
         for declared in &intents.declared {
             let (name, secret) = (&declared.intent.name, &declared.intent.secret_name);
             if !keys.insert(&declared.key) || !secrets.insert(secret) {
-                let told = format!("login client `{name}` is declared twice, or shares Secret `{secret}` with another");
+                let told = format!(
+                    "login client `{name}` is declared twice, or shares Secret `{secret}` with another"
+                );
                 self.report.problems.push(Problem::new("client", told));
             }
-            let own = |host: &String| environment.review.is_none() || environment.hosts.values().any(|target| target == host);
+            let own = |host: &String| {
+                environment.review.is_none() || environment.hosts.values().any(|target| target == host)
+            };
             for host in declared.intent.hosts.iter().filter(|host| !own(host)) {
                 let told = format!("login client `{name}`: `{host}` is no host of this review");
                 self.report.problems.push(Problem::new("client", told));
@@ -268,11 +276,15 @@ impl<'a> Run<'a> {
                 // Tokens that are none have been told by `verify`.
                 Err(errors) => self.report.problems.extend(errors.into_iter().map(Problem::from)),
             }
-            let holds = self.of.values.is_none() && entry.object.is_secret() && seal.holds_references(entry.key, &entry.object);
+            let holds = self.of.values.is_none()
+                && entry.object.is_secret()
+                && seal.holds_references(entry.key, &entry.object);
             mark(&mut entry.object.value, holds);
         }
         if plain > 0 {
-            let told = format!("fields of the input's Secrets that hold plain text and are written as they stood: {plain}");
+            let told = format!(
+                "fields of the input's Secrets that hold plain text and are written as they stood: {plain}"
+            );
             self.report.warnings.push(told);
         }
     }
@@ -291,7 +303,8 @@ impl<'a> Run<'a> {
         let leftovers = closure.hits.iter().filter(|hit| hit.class == "leftover");
         // What a plugin has said of a place, and how to mend it, need not be said again.
         for hit in leftovers.filter(|hit| !told.contains(&(&hit.object, &hit.pointer))) {
-            let told = format!("`{}` of production is left here; map it, keep it or acknowledge it", hit.host);
+            let told =
+                format!("`{}` of production is left here; map it, keep it or acknowledge it", hit.host);
             self.report.problems.push(Problem::new("leftover-host", told).at(&hit.object, &hit.pointer));
         }
         for index in closure.unused {
@@ -318,7 +331,11 @@ impl<'a> Run<'a> {
                 fields.insert(pointer.to_owned(), plugins);
             }
         }
-        let keyed = |entries: Vec<Entry>| entries.into_iter().map(|entry| (entry.key, entry.object)).collect();
+        let create_only =
+            self.tree.entries.iter().filter(|entry| lathe_cluster::is_create_only(&entry.object));
+        self.report.create_only = create_only.map(|entry| entry.object.label()).collect();
+        let keyed =
+            |entries: Vec<Entry>| entries.into_iter().map(|entry| (entry.key, entry.object)).collect();
         Rendered {
             objects: keyed(self.tree.entries),
             dropped: keyed(self.tree.dropped),
@@ -330,10 +347,13 @@ impl<'a> Run<'a> {
 
 /// Sets or takes away the mark of an object that holds references.
 fn mark(value: &mut Value, holds: bool) {
-    let Some(metadata) = value.as_object_mut().and_then(|map| map.get_mut("metadata")).and_then(Value::as_object_mut) else {
+    let Some(metadata) =
+        value.as_object_mut().and_then(|map| map.get_mut("metadata")).and_then(Value::as_object_mut)
+    else {
         return;
     };
-    let marked = |metadata: &Map| metadata.get("annotations").and_then(|a| a.get(SECRETS_ANNOTATION)).is_some();
+    let marked =
+        |metadata: &Map| metadata.get("annotations").and_then(|a| a.get(SECRETS_ANNOTATION)).is_some();
     if holds {
         if !matches!(metadata.get("annotations"), Some(Value::Object(_))) {
             metadata.insert("annotations", Value::Object(Map::new()));

@@ -29,6 +29,8 @@ pub struct Report {
     pub clients: Vec<Declared>,
     /// Places where a production host or owned zone stands, and why it may.
     pub closure: Vec<Hit>,
+    /// Objects that have only a prefix for a name: they can be created, and a server-side apply leaves them out.
+    pub create_only: Vec<String>,
     /// References to secrets, by place.
     pub secrets: Vec<SecretPlace>,
     /// What the user should look at.
@@ -90,6 +92,7 @@ impl Report {
             findings: Vec::new(),
             clients: Vec::new(),
             closure: Vec::new(),
+            create_only: Vec::new(),
             secrets: Vec::new(),
             warnings: Vec::new(),
             problems: Vec::new(),

@@ -35,7 +35,8 @@ impl Selector {
             && is(&self.namespace, object.namespace())
             && is(&self.name, object.name())
             && self.labels.iter().all(|(name, value)| {
-                let label = object.value.get("metadata").and_then(|m| m.get("labels")).and_then(|l| l.get(name));
+                let label =
+                    object.value.get("metadata").and_then(|m| m.get("labels")).and_then(|l| l.get(name));
                 label.and_then(Value::as_str) == Some(value)
             })
     }

@@ -27,7 +27,11 @@ pub(crate) fn slug(project: &str, environment: &str, id: &str, max: usize) -> Op
         }
     }
     let name = name.trim_matches('-');
-    let name = if name.starts_with(|c: char| c.is_ascii_lowercase()) { name.to_owned() } else { format!("r-{name}") };
+    let name = if name.starts_with(|c: char| c.is_ascii_lowercase()) {
+        name.to_owned()
+    } else {
+        format!("r-{name}")
+    };
     let cut = &name[..name.len().min(max - SUFFIX)];
     let identity = ["v1", project, environment, id].join("\0");
     let hash = digest::base32(&digest::sha256(identity.as_bytes()), SUFFIX - 1);

@@ -66,7 +66,12 @@ pub fn read(
 }
 
 /// Names and paths of the files that an input stands for.
-fn files(base: &Path, path: &str, warnings: &mut Vec<String>, problems: &mut Vec<Problem>) -> Vec<(String, PathBuf)> {
+fn files(
+    base: &Path,
+    path: &str,
+    warnings: &mut Vec<String>,
+    problems: &mut Vec<Problem>,
+) -> Vec<(String, PathBuf)> {
     let full = base.join(path);
     if !full.is_dir() {
         return vec![(path.to_owned(), full)];
@@ -95,14 +100,17 @@ fn files(base: &Path, path: &str, warnings: &mut Vec<String>, problems: &mut Vec
         let file = full.join(&name);
         if file.is_dir() {
             if !name.starts_with('.') && holds_manifests(&file) {
-                warnings.push(format!("{folder}/{name}: folders below a folder are not read; name it as an input as well"));
+                warnings.push(format!(
+                    "{folder}/{name}: folders below a folder are not read; name it as an input as well"
+                ));
             }
         } else if is_manifest(&name) {
             found.push((format!("{folder}/{name}"), file));
         }
     }
     if found.is_empty() {
-        problems.push(Problem::new("input", format!("{path}: the folder holds no .yaml, .yml or .json file")));
+        problems
+            .push(Problem::new("input", format!("{path}: the folder holds no .yaml, .yml or .json file")));
     }
     found
 }
@@ -137,7 +145,7 @@ mod tests {
     }
 
     fn no_stdin() -> std::io::Result<Vec<u8>> {
-        Ok(Vec::new())
+        Err(std::io::ErrorKind::UnexpectedEof.into())
     }
 
     #[test]
@@ -160,7 +168,11 @@ mod tests {
     #[test]
     fn one_identity_with_two_contents_is_refused_with_both_places() {
         let folder = folder();
-        fs::write(folder.path().join("c.yaml"), "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {}\n").unwrap();
+        fs::write(
+            folder.path().join("c.yaml"),
+            "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {}\n",
+        )
+        .unwrap();
         let problems = read(folder.path(), &[".".into()], ReadOptions::default(), &no_stdin).unwrap_err();
         let told = problems[0].to_string();
         assert!(told.contains("./b.yaml:1") && told.contains("./c.yaml:1"), "{told}");

@@ -75,7 +75,11 @@ impl Tree {
                 continue;
             };
             let place = |entry: &Entry| {
-                entry.object.source.as_ref().map_or_else(|| "added by a plugin".to_owned(), ToString::to_string)
+                entry
+                    .object
+                    .source
+                    .as_ref()
+                    .map_or_else(|| "added by a plugin".to_owned(), ToString::to_string)
             };
             let (first_place, second_place) = (place(first), place(entry));
             let label = entry.object.label();

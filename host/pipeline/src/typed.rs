@@ -35,7 +35,8 @@ pub(crate) fn from_value<T: DeserializeOwned>(value: &Value) -> Result<T, String
 /// A type as YAML text.
 pub(crate) fn to_yaml<T: Serialize>(typed: &T) -> String {
     // A type of plain data always serializes, and what serde_json writes is JSON.
-    let value = serde_json::to_string(typed).ok().and_then(|text| json::parse(&text).ok()).unwrap_or_default();
+    let value =
+        serde_json::to_string(typed).ok().and_then(|text| json::parse(&text).ok()).unwrap_or_default();
     let mut out = String::new();
     write::yaml_document(&mut out, &value);
     out

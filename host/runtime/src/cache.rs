@@ -46,11 +46,8 @@ impl Cache {
     pub(crate) fn get(&self, name: &str) -> Option<Vec<u8>> {
         let path = self.folder.join(name);
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let mut file = File::options()
-            .read(true)
-            .custom_flags(i32::try_from(flags.bits()).ok()?)
-            .open(path)
-            .ok()?;
+        let mut file =
+            File::options().read(true).custom_flags(i32::try_from(flags.bits()).ok()?).open(path).ok()?;
         let meta = file.metadata().ok()?;
         let private = meta.uid() == rustix::process::geteuid().as_raw() && meta.mode() & OTHERS == 0;
         if !meta.is_file() || !private || meta.nlink() != 1 {

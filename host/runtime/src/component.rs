@@ -91,7 +91,8 @@ impl Plugin {
         let error = |kind| PluginError { plugin: name.to_owned(), digest: digest.clone(), kind };
         let mut imports = imports(&bytes).map_err(|why| error(PluginErrorKind::NotAComponent(why)))?;
         imports.sort();
-        let unknown: Vec<String> = imports.iter().filter(|i| !i.is_allowed()).map(ToString::to_string).collect();
+        let unknown: Vec<String> =
+            imports.iter().filter(|i| !i.is_allowed()).map(ToString::to_string).collect();
         if !unknown.is_empty() {
             return Err(error(PluginErrorKind::UnknownImports(unknown)));
         }
@@ -150,7 +151,9 @@ mod tests {
     fn bytes_that_are_no_component_are_refused() {
         assert!(matches!(kind(b""), PluginErrorKind::NotAComponent(_)));
         assert!(matches!(kind(b"apiVersion: v1"), PluginErrorKind::NotAComponent(_)));
-        assert!(matches!(kind(b"\0asm\x01\0\0\0"), PluginErrorKind::NotAComponent(why) if why == "it is a core module"));
+        assert!(
+            matches!(kind(b"\0asm\x01\0\0\0"), PluginErrorKind::NotAComponent(why) if why == "it is a core module")
+        );
     }
 
     #[test]

@@ -93,7 +93,13 @@ impl Runtime {
             .call_transform(&mut store, request)
             .map_err(|error| plugin.error(ended(&store, &error)))?;
         let fuel = limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
-        tracing::debug!(plugin = plugin.name, digest = plugin.digest, fuel, ms = started.elapsed().as_millis(), "ran");
+        tracing::debug!(
+            plugin = plugin.name,
+            digest = plugin.digest,
+            fuel,
+            ms = started.elapsed().as_millis(),
+            "ran"
+        );
         let outcome = answer.map_err(|why| plugin.error(PluginErrorKind::Refused(why)))?;
         Ok(Transformed { outcome, log: store.into_data().log, fuel })
     }
@@ -121,7 +127,9 @@ impl Runtime {
     fn component(&self, plugin: &Plugin, limits: &Limits) -> Result<Component, PluginError> {
         let digest = plugin.digest.trim_start_matches("sha256:");
         let name = format!("{digest}-{:016x}", self.compatibility);
-        if let Some(component) = self.cache.as_ref().and_then(|cache| cache.get(&name)).and_then(|code| self.load(&code)) {
+        if let Some(component) =
+            self.cache.as_ref().and_then(|cache| cache.get(&name)).and_then(|code| self.load(&code))
+        {
             return Ok(component);
         }
         let component = self.compile(plugin, limits)?;
@@ -183,7 +191,9 @@ fn instantiate(
     linker: &Linker<State>,
 ) -> Result<Full, PluginError> {
     Full::instantiate(&mut *store, component, linker).map_err(|error| match ended(store, &error) {
-        PluginErrorKind::Trap { trap, .. } if !error.is::<Trap>() => plugin.error(PluginErrorKind::World(trap)),
+        PluginErrorKind::Trap { trap, .. } if !error.is::<Trap>() => {
+            plugin.error(PluginErrorKind::World(trap))
+        }
         kind => plugin.error(kind),
     })
 }
@@ -195,7 +205,8 @@ fn refuse_ungranted(plugin: &Plugin, granted: &Capabilities) -> Result<(), Plugi
         "logging" => granted.logging,
         _ => false,
     };
-    let missing: Vec<String> = plugin.rights().into_iter().filter(|r| !has(r)).map(ToOwned::to_owned).collect();
+    let missing: Vec<String> =
+        plugin.rights().into_iter().filter(|r| !has(r)).map(ToOwned::to_owned).collect();
     if missing.is_empty() { Ok(()) } else { Err(plugin.error(PluginErrorKind::NotGranted(missing))) }
 }
 

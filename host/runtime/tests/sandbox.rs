@@ -1,4 +1,11 @@
 //! What a plugin can do to the host: nothing. Each misdeed of the test guest ends by its name, within twice its deadline.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test may fail loudly"
+)]
 
 use std::time::{Duration, Instant};
 
@@ -64,7 +71,10 @@ fn misdeeds_end_by_name_and_in_time() {
     let misdeeds: &[(&str, Expected)] = &[
         ("sleep", |kind| matches!(kind, PluginErrorKind::Sleep(_))),
         ("grow", |kind| matches!(kind, PluginErrorKind::Memory(_))),
-        ("trap", |kind| matches!(kind, PluginErrorKind::Trap { said, .. } if said.contains("the guest gives up"))),
+        (
+            "trap",
+            |kind| matches!(kind, PluginErrorKind::Trap { said, .. } if said.contains("the guest gives up")),
+        ),
         ("exit", |kind| matches!(kind, PluginErrorKind::Exit(_))),
         // A guest's own stack lies at the bottom of its memory and ends first.
         ("recurse", |kind| matches!(kind, PluginErrorKind::Stack | PluginErrorKind::Trap { .. })),

@@ -54,8 +54,10 @@ impl Encoding {
 }
 
 /// As lenient as Go's decoder, which kubectl and the API server use: line feeds and leftover bits do not matter.
-const LENIENT: GeneralPurpose =
-    GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
 
 /// The bytes that the base64 of a Secret's `data` holds; `None` where it is none.
 pub(crate) fn decode(encoded: &str) -> Option<Vec<u8>> {

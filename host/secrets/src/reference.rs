@@ -106,7 +106,9 @@ fn end_of(text: &str, at: usize) -> Option<usize> {
     }
     let body = separator + 3;
     let length = rest[body..]
-        .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ',' | ';' | ')' | ']' | '}' | '<' | '>' | '+'))
+        .find(|c: char| {
+            c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ',' | ';' | ')' | ']' | '}' | '<' | '>' | '+')
+        })
         .unwrap_or(rest.len() - body);
     let plus = usize::from(rest[body + length..].starts_with('+'));
     (length > 0).then_some(at + body + length + plus)
@@ -145,16 +147,23 @@ fn modifier(name: &str) -> Result<Modifier, String> {
 }
 
 fn vals(text: &str) -> Result<Target, String> {
-    let body = text.strip_prefix("secret").unwrap_or(text).strip_prefix("ref+").ok_or("it does not start with `ref+`")?;
+    let body = text
+        .strip_prefix("secret")
+        .unwrap_or(text)
+        .strip_prefix("ref+")
+        .ok_or("it does not start with `ref+`")?;
     let body = body.strip_suffix('+').unwrap_or(body);
     let (scheme, rest) = body.split_once("://").ok_or("it has no `://`")?;
     let (rest, fragment) = match rest.split_once('#') {
-        Some((_, fragment)) if fragment.trim_matches('/').is_empty() => return Err("its `#` names no key".to_owned()),
+        Some((_, fragment)) if fragment.trim_matches('/').is_empty() => {
+            return Err("its `#` names no key".to_owned());
+        }
         Some(split) => split,
         None => (rest, ""),
     };
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let key: Vec<String> = fragment.split('/').filter(|part| !part.is_empty()).map(ToOwned::to_owned).collect();
+    let key: Vec<String> =
+        fragment.split('/').filter(|part| !part.is_empty()).map(ToOwned::to_owned).collect();
     let instance = match query.split_once('=') {
         None if query.is_empty() => None,
         Some(("instance", name)) if !name.is_empty() && !name.contains('&') => Some(name.to_owned()),
@@ -197,8 +206,13 @@ mod tests {
     #[test]
     fn references_are_found_in_text() {
         let text = r#"{"a":"<path:kv/data/p#x | base64decode>","b":"ref+file://s.yaml#/k/l","c":1} secretref+env://X+tail"#;
-        assert_eq!(found(text), ["<path:kv/data/p#x | base64decode>", "ref+file://s.yaml#/k/l", "secretref+env://X+"]);
-        for text in ["<path: open", "pref+x", "ref+://x", "$$ref+env://X", "ref+a b://c", "refü+ref+", "<path:a\n>"] {
+        assert_eq!(
+            found(text),
+            ["<path:kv/data/p#x | base64decode>", "ref+file://s.yaml#/k/l", "secretref+env://X+"]
+        );
+        for text in
+            ["<path: open", "pref+x", "ref+://x", "$$ref+env://X", "ref+a b://c", "refü+ref+", "<path:a\n>"]
+        {
             assert!(found(text).is_empty(), "{text}");
         }
     }
@@ -213,14 +227,28 @@ mod tests {
         };
         assert_eq!(target("<path:kv/data/portal#db>"), instance(&["db"]));
         assert_eq!(target("ref+vault://kv/portal#/a/b"), instance(&["a", "b"]));
-        assert_eq!(target("ref+file://x.yaml#/a"), Target::File { path: "x.yaml".into(), key: vec!["a".into()] });
+        assert_eq!(
+            target("ref+file://x.yaml#/a"),
+            Target::File { path: "x.yaml".into(), key: vec!["a".into()] }
+        );
         assert_eq!(target("ref+env://X+"), Target::Env { instance: None, name: "X".into() });
         assert_eq!(parse("<path:kv/p#k | base64decode>").unwrap().modifiers, [Modifier::Base64Decode]);
     }
 
     #[test]
     fn what_is_malformed_is_told() {
-        for text in ["<path:kv/p>", "<path:kv#k>", "<path:kv/p#k|rot13>", "<path:kv/p#k#3>", "ref+gopher://x", "ref+env://", "ref+vault://kv/p", "ref+file://x?y=z", "ref+file://x#", "ref+file://x#/"] {
+        for text in [
+            "<path:kv/p>",
+            "<path:kv#k>",
+            "<path:kv/p#k|rot13>",
+            "<path:kv/p#k#3>",
+            "ref+gopher://x",
+            "ref+env://",
+            "ref+vault://kv/p",
+            "ref+file://x?y=z",
+            "ref+file://x#",
+            "ref+file://x#/",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

@@ -94,7 +94,8 @@ impl Seal {
     pub fn seal(&mut self, key: u32, object: &mut Object) {
         let label = object.label();
         // An object without a name is known by its content, which holds the values; its kind and prefix have to do.
-        let mut identity = if object.name().is_empty() { label.clone() } else { Identity::of(object).to_string() };
+        let mut identity =
+            if object.name().is_empty() { label.clone() } else { Identity::of(object).to_string() };
         let twins = self.twins.entry(identity.clone()).or_default();
         *twins += 1;
         if *twins > 1 {
@@ -117,7 +118,9 @@ impl Seal {
             }
         });
         for (pointer, text) in sealed {
-            if let Some(place) = Pointer::parse(&pointer).ok().as_ref().and_then(|p| p.get_mut(&mut object.value)) {
+            if let Some(place) =
+                Pointer::parse(&pointer).ok().as_ref().and_then(|p| p.get_mut(&mut object.value))
+            {
                 *place = Value::from(text);
             }
         }
@@ -125,17 +128,23 @@ impl Seal {
 
     fn seal_text(&mut self, at: &At, text: &str, field: Option<Field>, ignored: bool) -> Option<String> {
         let mut decoded = None;
-        if field == Some(Field::Data) && let Some(bytes) = encoding::decode(text) {
+        if field == Some(Field::Data)
+            && let Some(bytes) = encoding::decode(text)
+        {
             match String::from_utf8(bytes) {
                 Ok(text) => decoded = Some(text),
-                Err(error) if !ignored && !reference::find(&String::from_utf8_lossy(error.as_bytes())).is_empty() => {
+                Err(error)
+                    if !ignored
+                        && !reference::find(&String::from_utf8_lossy(error.as_bytes())).is_empty() =>
+                {
                     self.refuse(at, SecretErrorKind::Binary);
                 }
                 Err(_) => {}
             }
         }
         let inner = decoded.as_deref().unwrap_or(text);
-        let found = if ignored || field == Some(Field::LastApplied) { Vec::new() } else { reference::find(inner) };
+        let found =
+            if ignored || field == Some(Field::LastApplied) { Vec::new() } else { reference::find(inner) };
         if !found.is_empty() {
             let references = found.iter().map(|range| inner[range.clone()].to_owned()).collect();
             self.places.insert(at.clone(), Place { references, sink: field.is_some(), joined: None });
@@ -146,7 +155,8 @@ impl Seal {
         }
         if found.is_empty() {
             let token = self.issue_plain(at, 0, text);
-            self.places.insert(at.clone(), Place { joined: Some(token.clone()), sink: true, ..Place::default() });
+            self.places
+                .insert(at.clone(), Place { joined: Some(token.clone()), sink: true, ..Place::default() });
             return Some(token);
         }
         let mut out = String::with_capacity(inner.len() + token::LENGTH);
@@ -190,7 +200,8 @@ impl Seal {
         if self.tokens.contains_key(&token) {
             return token;
         }
-        let place = self.places.get(&at).filter(|place| place.references.iter().any(|known| known == reference));
+        let place =
+            self.places.get(&at).filter(|place| place.references.iter().any(|known| known == reference));
         let content = match place.map(|place| place.sink) {
             None => self.refused(&at, SecretErrorKind::NotInInput),
             Some(false) => self.refused(&at, SecretErrorKind::Sink),
@@ -267,7 +278,12 @@ impl Seal {
     }
 
     /// Puts into the object what its tokens stand for.
-    pub fn fill(&self, key: u32, object: &mut Object, fill: &mut Fill<'_>) -> Result<Filled, Vec<SecretError>> {
+    pub fn fill(
+        &self,
+        key: u32,
+        object: &mut Object,
+        fill: &mut Fill<'_>,
+    ) -> Result<Filled, Vec<SecretError>> {
         let mut filled = Filled::default();
         let (mut errors, mut texts) = (Vec::new(), Vec::new());
         pointer::each_string(&object.value, &mut |pointer, text| {
@@ -280,21 +296,30 @@ impl Seal {
             filled.references += here.references.min(1);
             match value {
                 Ok(value) => texts.push((pointer.to_owned(), value)),
-                Err(kind) => errors.push(SecretError { object: self.label(key), pointer: pointer.to_owned(), kind }),
+                Err(kind) => {
+                    errors.push(SecretError { object: self.label(key), pointer: pointer.to_owned(), kind });
+                }
             }
         });
         if !errors.is_empty() {
             return Err(errors);
         }
         for (pointer, text) in texts {
-            if let Some(place) = Pointer::parse(&pointer).ok().as_ref().and_then(|p| p.get_mut(&mut object.value)) {
+            if let Some(place) =
+                Pointer::parse(&pointer).ok().as_ref().and_then(|p| p.get_mut(&mut object.value))
+            {
                 *place = Value::from(text.as_str());
             }
         }
         Ok(filled)
     }
 
-    fn evaluate(&self, text: &str, fill: &mut Fill<'_>, filled: &mut Filled) -> Result<Zeroizing<String>, SecretErrorKind> {
+    fn evaluate(
+        &self,
+        text: &str,
+        fill: &mut Fill<'_>,
+        filled: &mut Filled,
+    ) -> Result<Zeroizing<String>, SecretErrorKind> {
         let mut out = Zeroizing::new(String::with_capacity(text.len()));
         for piece in token::pieces(text) {
             let token = match piece {
@@ -373,7 +398,8 @@ fn secret_field(pointer: &str) -> Option<Field> {
 pub(crate) fn is_ignored(object: &Object) -> bool {
     let annotation = |name: &str| object.value.str_at(&["metadata", "annotations", name]);
     annotation("avp.kubernetes.io/ignore") == Some("true")
-        || annotation("lathe.dev/ignore").is_some_and(|list| list.split(',').any(|name| name.trim() == "secrets"))
+        || annotation("lathe.dev/ignore")
+            .is_some_and(|list| list.split(',').any(|name| name.trim() == "secrets"))
 }
 
 /// Whether the prefix of tokens stands in any text or key.
@@ -381,7 +407,9 @@ pub(crate) fn holds_token(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains(token::PREFIX),
         Value::Array(items) => items.iter().any(holds_token),
-        Value::Object(map) => map.iter().any(|(key, value)| key.contains(token::PREFIX) || holds_token(value)),
+        Value::Object(map) => {
+            map.iter().any(|(key, value)| key.contains(token::PREFIX) || holds_token(value))
+        }
         _ => false,
     }
 }

@@ -12,7 +12,11 @@ use crate::token::{self, Piece};
 impl Seal {
     /// All that is wrong with the secrets of the final objects, sorted. `resolving` says that a plugin was there to open
     /// references, so that one that still stands is an error.
-    pub fn verify<'a>(&self, objects: impl Iterator<Item = (u32, &'a Object)>, resolving: bool) -> Vec<SecretError> {
+    pub fn verify<'a>(
+        &self,
+        objects: impl Iterator<Item = (u32, &'a Object)>,
+        resolving: bool,
+    ) -> Vec<SecretError> {
         let mut errors: BTreeSet<SecretError> = self.refusals.iter().cloned().collect();
         for (key, object) in objects {
             let mut note = |pointer: &str, kind| {
@@ -58,7 +62,9 @@ impl Seal {
             Piece::Token(token) => match self.tokens.get(token).and_then(|issued| issued.at.as_ref()) {
                 None => Some(SecretErrorKind::Forged),
                 Some(at) if *at == here => None,
-                Some((from, pointer)) => Some(SecretErrorKind::Moved { from: format!("{} {pointer}", self.label(*from)) }),
+                Some((from, pointer)) => {
+                    Some(SecretErrorKind::Moved { from: format!("{} {pointer}", self.label(*from)) })
+                }
             },
         };
         token::pieces(text).into_iter().filter_map(wrong).collect()
@@ -68,7 +74,8 @@ impl Seal {
     /// list grew before it.
     fn reference_here(&self, key: u32, reference: &str, resolving: bool) -> Option<SecretErrorKind> {
         let places = self.places.range((key, String::new())..(key.saturating_add(1), String::new()));
-        let mut known = places.filter(|(_, place)| place.references.iter().any(|r| r == reference)).peekable();
+        let mut known =
+            places.filter(|(_, place)| place.references.iter().any(|r| r == reference)).peekable();
         if known.peek().is_none() {
             return Some(SecretErrorKind::Invented);
         }
@@ -126,7 +133,9 @@ mod tests {
     }
 
     fn secret(fields: &str) -> Object {
-        object(&format!(r#"{{"apiVersion":"v1","kind":"Secret","metadata":{{"name":"s","namespace":"n"}},{fields}}}"#))
+        object(&format!(
+            r#"{{"apiVersion":"v1","kind":"Secret","metadata":{{"name":"s","namespace":"n"}},{fields}}}"#
+        ))
     }
 
     fn text(object: &Object, pointer: &str) -> String {
@@ -194,11 +203,21 @@ mod tests {
             kinds(&seal, &s)
         };
         let annotate = |s: &mut Object, value: &str| {
-            s.value.as_object_mut().unwrap().insert("metadata", json::parse(&format!(r#"{{"name":"s","annotations":{{"a":{}}}}}"#, json::to_string(&value.into()))).unwrap());
+            s.value.as_object_mut().unwrap().insert(
+                "metadata",
+                json::parse(&format!(
+                    r#"{{"name":"s","annotations":{{"a":{}}}}}"#,
+                    json::to_string(&value.into())
+                ))
+                .unwrap(),
+            );
         };
         let token = &sealed[sealed.len() - 47..];
         let moved = with(&|s| annotate(s, token));
-        assert!(matches!(&moved[..], [SecretErrorKind::Moved { from }] if from == "Secret/n/s /stringData/url"), "{moved:?}");
+        assert!(
+            matches!(&moved[..], [SecretErrorKind::Moved { from }] if from == "Secret/n/s /stringData/url"),
+            "{moved:?}"
+        );
         assert_eq!(with(&|s| annotate(s, &token[..30])), [SecretErrorKind::Forged]);
         assert_eq!(with(&|s| annotate(s, &format!("lathe1x{}", "a".repeat(40)))), [SecretErrorKind::Forged]);
         assert_eq!(with(&|s| put(s, "/stringData/url", "gone")), [SecretErrorKind::Altered]);
@@ -219,12 +238,16 @@ mod tests {
     #[test]
     fn references_outside_of_secrets_and_tokens_in_the_input_are_refused() {
         let mut seal = Seal::new(&["test"]);
-        let mut map = object(r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"m"},"data":{"a":"ref+env://A"}}"#);
+        let mut map = object(
+            r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"m"},"data":{"a":"ref+env://A"}}"#,
+        );
         seal.seal(0, &mut map);
         seal.open(0, "/data/a", "ref+env://A");
         assert!(kinds(&seal, &map).contains(&SecretErrorKind::Sink));
         let mut seal = Seal::new(&["test"]);
-        let mut forged = object(r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"m"},"data":{"a":"lathe1x"}}"#);
+        let mut forged = object(
+            r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"m"},"data":{"a":"lathe1x"}}"#,
+        );
         seal.seal(0, &mut forged);
         assert!(kinds(&seal, &forged).contains(&SecretErrorKind::TokenInInput));
     }
@@ -232,20 +255,29 @@ mod tests {
     #[test]
     fn objects_with_only_a_prefix_for_a_name_keep_their_values_apart() {
         let mut seal = Seal::new(&["test"]);
-        let make = |value: &str| object(&format!(r#"{{"apiVersion":"v1","kind":"Secret","metadata":{{"generateName":"s-"}},"stringData":{{"a":"{value}"}}}}"#));
+        let make = |value: &str| {
+            object(&format!(
+                r#"{{"apiVersion":"v1","kind":"Secret","metadata":{{"generateName":"s-"}},"stringData":{{"a":"{value}"}}}}"#
+            ))
+        };
         let (mut one, mut two) = (make("first"), make("second"));
         seal.seal(0, &mut one);
         seal.seal(1, &mut two);
         assert!(seal.verify([(0, &one), (1, &two)].into_iter(), true).is_empty());
         seal.fill(0, &mut one, &mut Fill::References).unwrap();
         seal.fill(1, &mut two, &mut Fill::References).unwrap();
-        assert_eq!((text(&one, "/stringData/a").as_str(), text(&two, "/stringData/a").as_str()), ("first", "second"));
+        assert_eq!(
+            (text(&one, "/stringData/a").as_str(), text(&two, "/stringData/a").as_str()),
+            ("first", "second")
+        );
     }
 
     #[test]
     fn what_kubectl_keeps_in_an_annotation_is_sealed_as_well() {
         let mut seal = Seal::new(&["test"]);
-        let mut s = object(r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s","annotations":{"kubectl.kubernetes.io/last-applied-configuration":"{\"stringData\":{\"a\":\"hunter2\"}}"}}}"#);
+        let mut s = object(
+            r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s","annotations":{"kubectl.kubernetes.io/last-applied-configuration":"{\"stringData\":{\"a\":\"hunter2\"}}"}}}"#,
+        );
         seal.seal(0, &mut s);
         assert!(!json::to_string(&s.value).contains("hunter2"));
         assert!(kinds(&seal, &s).is_empty());

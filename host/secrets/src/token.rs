@@ -35,7 +35,8 @@ pub(crate) fn pieces(text: &str) -> Vec<Piece<'_>> {
         }
         rest = &rest[at..];
         let digits = rest.as_bytes().iter().skip(PREFIX.len()).take(DIGITS);
-        let whole = digits.clone().count() == DIGITS && digits.clone().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7'));
+        let whole = digits.clone().count() == DIGITS
+            && digits.clone().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7'));
         let length = if whole { LENGTH } else { PREFIX.len() };
         pieces.push(if whole { Piece::Token(&rest[..length]) } else { Piece::Broken(&rest[..length]) });
         rest = &rest[length..];
@@ -56,8 +57,14 @@ mod tests {
         assert_eq!(a.len(), LENGTH);
         assert_ne!(derive(&["ab", "c"]), derive(&["a", "bc"]));
         let text = format!("x{a}{b}y{}", &a[..20]);
-        let want =
-            [Piece::Text("x"), Piece::Token(&a), Piece::Token(&b), Piece::Text("y"), Piece::Broken(PREFIX), Piece::Text(&a[7..20])];
+        let want = [
+            Piece::Text("x"),
+            Piece::Token(&a),
+            Piece::Token(&b),
+            Piece::Text("y"),
+            Piece::Broken(PREFIX),
+            Piece::Text(&a[7..20]),
+        ];
         assert_eq!(pieces(&text), want);
     }
 }

@@ -12,14 +12,14 @@ use crate::settings::Settings;
 const ANY_REVIEW: &str = "check";
 
 pub(crate) fn run(flags: &cli::Check, settings: &Settings) -> anyhow::Result<()> {
-    let project = Project::need(flags.source.pipeline.as_deref(), settings)?;
+    let project = Project::need(flags.source.pipeline.as_deref())?;
     let plugins = project.plugins()?;
     let lock = project.agreed(&plugins, false, settings)?;
     let runtime = project::runtime(settings)?;
     let mut problems: Vec<Problem> = Vec::new();
     for target in targets(&project, &flags.target) {
         let environment = project.environment(&target)?;
-        let inputs = project.inputs(&flags.source, &environment, settings)?;
+        let inputs = project.inputs(&flags.source, &environment)?;
         inputs.warnings.iter().for_each(|warning| console::warn(warning));
         let count = inputs.objects.len();
         let render = Render {
@@ -34,6 +34,11 @@ pub(crate) fn run(flags: &cli::Check, settings: &Settings) -> anyhow::Result<()>
         let report = render.run(inputs.objects).report;
         let name = &environment.name;
         report.warnings.iter().for_each(|warning| console::warn(&format!("{name}: {warning}")));
+        for object in &report.create_only {
+            console::note(&format!(
+                "{name}: {object} has only a prefix for a name: it can be created, not applied"
+            ));
+        }
         if report.problems.is_empty() {
             console::note(&format!("{name}: ok, {count} objects"));
         }
@@ -53,7 +58,11 @@ fn targets(project: &Project, flags: &Target) -> Vec<Target> {
     };
     let review = |name: &String| {
         let is_review = project.pipeline.environments.get(name).is_some_and(|spec| spec.review);
-        flags.review.clone().or_else(|| is_review.then(|| ANY_REVIEW.to_owned())).filter(|_| is_review || flags.env.is_some())
+        flags
+            .review
+            .clone()
+            .or_else(|| is_review.then(|| ANY_REVIEW.to_owned()))
+            .filter(|_| is_review || flags.env.is_some())
     };
     names.iter().map(|name| Target { env: Some(name.clone()), review: review(name) }).collect()
 }

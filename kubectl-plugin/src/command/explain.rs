@@ -11,12 +11,13 @@ use crate::console::{self, Failure};
 use crate::settings::Settings;
 
 pub(crate) fn run(flags: &cli::Explain, settings: &Settings) -> anyhow::Result<()> {
-    let place = Pointer::parse(&flags.pointer).map_err(|error| Failure::usage(format!("`{}`: {error}", flags.pointer)))?;
-    let project = Project::need(flags.source.pipeline.as_deref(), settings)?;
+    let place = Pointer::parse(&flags.pointer)
+        .map_err(|error| Failure::usage(format!("`{}`: {error}", flags.pointer)))?;
+    let project = Project::need(flags.source.pipeline.as_deref())?;
     let environment = project.environment(&flags.target)?;
     let plugins = project.plugins()?;
     let lock = project.agreed(&plugins, false, settings)?;
-    let inputs = project.inputs(&flags.source, &environment, settings)?;
+    let inputs = project.inputs(&flags.source, &environment)?;
     let render = Render {
         runtime: &project::runtime(settings)?,
         pipeline: &project.pipeline,
@@ -29,7 +30,9 @@ pub(crate) fn run(flags: &cli::Explain, settings: &Settings) -> anyhow::Result<(
     let rendered = render.run(inputs.objects);
     if !rendered.report.problems.is_empty() {
         let count = rendered.report.problems.len();
-        console::warn(&format!("the run is refused for {count} problems, which `render` lists; this is how far it came"));
+        console::warn(&format!(
+            "the run is refused for {count} problems, which `render` lists; this is how far it came"
+        ));
     }
     let all = rendered.objects.iter().map(|object| (true, object));
     let all = all.chain(rendered.dropped.iter().map(|object| (false, object)));
@@ -49,7 +52,9 @@ pub(crate) fn run(flags: &cli::Explain, settings: &Settings) -> anyhow::Result<(
             any = true;
             let name = if pointer.is_empty() { "(the object)" } else { pointer };
             let _ = writeln!(out, "  {name}");
-            writes.iter().for_each(|write| tell(&mut out, write, &plugins));
+            for write in writes {
+                tell(&mut out, write, &plugins);
+            }
         }
         if !any {
             let _ = writeln!(out, "  no plugin wrote this; it stands as in the input");
@@ -63,7 +68,8 @@ pub(crate) fn run(flags: &cli::Explain, settings: &Settings) -> anyhow::Result<(
 }
 
 fn tell(out: &mut String, write: &Write, plugins: &Plugins) {
-    let digest = plugins.iter().find(|(name, _)| *name == write.plugin).map(|(_, p)| p.plugin.digest.as_str());
+    let digest =
+        plugins.iter().find(|(name, _)| *name == write.plugin).map(|(_, p)| p.plugin.digest.as_str());
     // Writing to a String cannot fail.
     let _ = writeln!(out, "    {} ({})", write.plugin, digest.unwrap_or("?"));
     let _ = writeln!(out, "      before: {}", write.before.as_deref().unwrap_or("nothing"));

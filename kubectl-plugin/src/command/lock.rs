@@ -8,7 +8,7 @@ use crate::console::{self, Failure};
 use crate::settings::Settings;
 
 pub(crate) fn run(flags: &cli::Lock, settings: &Settings) -> anyhow::Result<()> {
-    let project = Project::need(flags.pipeline.as_deref(), settings)?;
+    let project = Project::need(flags.pipeline.as_deref())?;
     let plugins = project.plugins()?;
     let runtime = project::runtime(settings)?;
     let mut problems = Vec::new();
@@ -30,10 +30,13 @@ pub(crate) fn run(flags: &cli::Lock, settings: &Settings) -> anyhow::Result<()> 
         return Ok(());
     }
     match &before {
-        Some(before) => before.differences(&plugins).iter().for_each(|line| console::note(&format!("{name}: {line}"))),
+        Some(before) => {
+            before.differences(&plugins).iter().for_each(|line| console::note(&format!("{name}: {line}")));
+        }
         None => {
             for (plugin, locked) in &lock.plugins {
-                let rights = if locked.rights.is_empty() { "none".to_owned() } else { locked.rights.join(", ") };
+                let rights =
+                    if locked.rights.is_empty() { "none".to_owned() } else { locked.rights.join(", ") };
                 console::note(&format!("{name}: {plugin}, {}, rights: {rights}", locked.digest));
             }
         }

@@ -1,6 +1,7 @@
 //! `plugin inspect`: what a component is and asks for.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use lathe_pipeline::Plugins;
 
@@ -11,9 +12,10 @@ use crate::settings::{Settings, builtin};
 
 pub(crate) fn inspect(flags: &Inspect, settings: &Settings) -> anyhow::Result<()> {
     let refuse = |problem| Failure::refused("the plugin cannot be used", &[problem]);
-    let prepared = Plugins::one(&flags.plugin, settings.here(), &builtin).map_err(refuse)?;
+    let prepared = Plugins::one(&flags.plugin, Path::new(""), &builtin).map_err(refuse)?;
     let runtime = project::runtime(settings)?;
-    let described = runtime.describe(&prepared.plugin, &prepared.limits).map_err(|error| refuse(error.into()))?;
+    let described =
+        runtime.describe(&prepared.plugin, &prepared.limits).map_err(|error| refuse(error.into()))?;
     let description: serde_json::Value = serde_json::from_str(&described)
         .map_err(|error| Failure::refused(format!("the plugin's description is no JSON: {error}"), &[]))?;
     let plugin = &prepared.plugin;
@@ -38,7 +40,8 @@ pub(crate) fn inspect(flags: &Inspect, settings: &Settings) -> anyhow::Result<()
     let _ = writeln!(out, "digest:  {}", plugin.digest);
     let _ = writeln!(out, "size:    {} bytes", plugin.size());
     let _ = writeln!(out, "scope:   {}", text("scope"));
-    let _ = writeln!(out, "rights:  {}", if rights.is_empty() { "none".to_owned() } else { rights.join(", ") });
+    let _ =
+        writeln!(out, "rights:  {}", if rights.is_empty() { "none".to_owned() } else { rights.join(", ") });
     let _ = writeln!(out, "imports:");
     for import in imports {
         let _ = writeln!(out, "  {import}");

@@ -23,11 +23,11 @@ pub(crate) struct Project {
 
 impl Project {
     /// The pipeline that `-p` names; without `-p` the one in this folder, or none.
-    pub(crate) fn find(path: Option<&Path>, settings: &Settings) -> anyhow::Result<Option<Self>> {
+    pub(crate) fn find(path: Option<&Path>) -> anyhow::Result<Option<Self>> {
         let file = match path {
             Some(path) if path.is_dir() => path.join("lathe.yaml"),
             Some(path) => path.to_owned(),
-            None => settings.here().join("lathe.yaml"),
+            None => Path::new("").join("lathe.yaml"),
         };
         if path.is_none() && !file.exists() {
             return Ok(None);
@@ -36,13 +36,17 @@ impl Project {
         let bytes = fs::read(&file).map_err(|error| Failure::usage(format!("{name}: {error}")))?;
         let pipeline = Pipeline::parse(&name, &bytes)
             .map_err(|problems| Failure::refused("the pipeline file is wrong", &problems))?;
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
+        let folder = file
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."))
+            .to_owned();
         Ok(Some(Self { pipeline, folder, file }))
     }
 
     /// Like [`find`](Self::find), for commands that make no sense without a pipeline.
-    pub(crate) fn need(path: Option<&Path>, settings: &Settings) -> anyhow::Result<Self> {
-        Self::find(path, settings)?.ok_or_else(|| {
+    pub(crate) fn need(path: Option<&Path>) -> anyhow::Result<Self> {
+        Self::find(path)?.ok_or_else(|| {
             Failure::usage("there is no lathe.yaml here").with_hint("name a pipeline by `-p DIR`").into()
         })
     }
@@ -81,38 +85,53 @@ impl Project {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Failure::usage(format!("{name}: {error}")).into()),
         };
-        let lock = Lock::parse(&name, &bytes).map_err(|problems| Failure::refused("the lock file is wrong", &problems))?;
+        let lock = Lock::parse(&name, &bytes)
+            .map_err(|problems| Failure::refused("the lock file is wrong", &problems))?;
         Ok(Some(lock))
     }
 
     /// The lock, which has to fit the plugins as they are.
-    pub(crate) fn agreed(&self, plugins: &Plugins, update: bool, settings: &Settings) -> anyhow::Result<Lock> {
+    pub(crate) fn agreed(
+        &self,
+        plugins: &Plugins,
+        update: bool,
+        settings: &Settings,
+    ) -> anyhow::Result<Lock> {
         let file = self.lock_file().display().to_string();
-        let hint = format!("`{} lock{}` writes the lock and shows what changes", settings.program, self.flag());
+        let hint =
+            format!("`{} lock{}` writes the lock and shows what changes", settings.program, self.flag());
         let Some(lock) = self.lock()? else {
-            return Err(Failure::refused(format!("{file} is missing, so no plugin may run"), &[]).with_hint(hint).into());
+            return Err(Failure::refused(format!("{file} is missing, so no plugin may run"), &[])
+                .with_hint(hint)
+                .into());
         };
         let differences = lock.differences(plugins);
         if differences.is_empty() {
             return Ok(lock);
         }
         if update && settings.ci {
-            return Err(Failure::usage("`--update-lock` is not for CI, where nobody sees what is agreed to").into());
+            return Err(
+                Failure::usage("`--update-lock` is not for CI, where nobody sees what is agreed to").into()
+            );
         }
         if update && lock.only_digests_differ(plugins) {
             let lock = Lock::of(plugins);
             write_atomically(&self.lock_file(), lock.to_yaml().as_bytes())?;
-            differences.iter().for_each(|line| console::note(&format!("{file}: {line}")));
+            for line in &differences {
+                console::note(&format!("{file}: {line}"));
+            }
             return Ok(lock);
         }
         let problems: Vec<Problem> = differences.into_iter().map(|line| Problem::new("lock", line)).collect();
-        Err(Failure::refused(format!("{file} does not fit the pipeline's plugins"), &problems).with_hint(hint).into())
+        Err(Failure::refused(format!("{file} does not fit the pipeline's plugins"), &problems)
+            .with_hint(hint)
+            .into())
     }
 
     /// The objects: those of `-f` if it is given, else the environment's or the pipeline's inputs.
-    pub(crate) fn inputs(&self, source: &Source, environment: &Environment, settings: &Settings) -> anyhow::Result<Inputs> {
+    pub(crate) fn inputs(&self, source: &Source, environment: &Environment) -> anyhow::Result<Inputs> {
         if !source.filename.is_empty() {
-            return files(source, settings);
+            return files(source);
         }
         let own = self.pipeline.environments.get(&environment.name).and_then(|spec| spec.inputs.as_ref());
         let paths = own.unwrap_or(&self.pipeline.inputs);
@@ -130,8 +149,8 @@ impl Project {
 }
 
 /// The objects of `-f`.
-pub(crate) fn files(source: &Source, settings: &Settings) -> anyhow::Result<Inputs> {
-    read(settings.here(), &source.filename, source)
+pub(crate) fn files(source: &Source) -> anyhow::Result<Inputs> {
+    read(Path::new(""), &source.filename, source)
 }
 
 fn read(base: &Path, paths: &[String], source: &Source) -> anyhow::Result<Inputs> {
@@ -154,7 +173,11 @@ pub(crate) fn write_report(path: &Path, bytes: &[u8], project: &Project) -> anyh
     let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let own = [project.file.clone(), project.lock_file()];
     if own.iter().any(|file| fs::canonicalize(file).is_ok_and(|file| file == real)) {
-        return Err(Failure::usage(format!("{} is the pipeline's own file; the report needs another", path.display())).into());
+        return Err(Failure::usage(format!(
+            "{} is the pipeline's own file; the report needs another",
+            path.display()
+        ))
+        .into());
     }
     if fs::metadata(&real).is_ok_and(|meta| !meta.is_file()) {
         return fs::write(&real, bytes).with_context(|| format!("{} cannot be written", path.display()));
@@ -166,7 +189,8 @@ pub(crate) fn write_report(path: &Path, bytes: &[u8], project: &Project) -> anyh
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let written = (|| -> anyhow::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".lathe-").permissions(readable()).tempfile_in(folder)?;
+        let mut file =
+            tempfile::Builder::new().prefix(".lathe-").permissions(readable()).tempfile_in(folder)?;
         file.write_all(bytes)?;
         file.persist(path)?;
         Ok(())

@@ -9,13 +9,13 @@ use crate::console::{self, Failure};
 use crate::settings::{Settings, variable};
 
 pub(crate) fn run(flags: &cli::Render, settings: &Settings) -> anyhow::Result<()> {
-    let Some(project) = Project::find(flags.source.pipeline.as_deref(), settings)? else {
+    let Some(project) = Project::find(flags.source.pipeline.as_deref())? else {
         return format(flags, settings);
     };
     let environment = project.environment(&flags.target)?;
     let plugins = project.plugins()?;
     let lock = project.agreed(&plugins, flags.update_lock, settings)?;
-    let inputs = project.inputs(&flags.source, &environment, settings)?;
+    let inputs = project.inputs(&flags.source, &environment)?;
     inputs.warnings.iter().for_each(|warning| console::warn(warning));
     let plain = flags.show_secrets || flags.secrets == SecretsMode::Plain;
     let render = Render {
@@ -42,13 +42,17 @@ pub(crate) fn run(flags: &cli::Render, settings: &Settings) -> anyhow::Result<()
 fn format(flags: &cli::Render, settings: &Settings) -> anyhow::Result<()> {
     if flags.source.filename.is_empty() {
         let failure = Failure::usage("there is nothing to render: no lathe.yaml here, no `-p`, no `-f`");
-        return Err(failure.with_hint(format!("`{} render -f FILE` formats manifests", settings.program)).into());
+        return Err(failure
+            .with_hint(format!("`{} render -f FILE` formats manifests", settings.program))
+            .into());
     }
     if flags.target.env.is_some() || flags.target.review.is_some() || flags.report.is_some() {
-        let failure = Failure::usage("`--env`, `--review` and `--report` need a pipeline, and there is no lathe.yaml here");
+        let failure = Failure::usage(
+            "`--env`, `--review` and `--report` need a pipeline, and there is no lathe.yaml here",
+        );
         return Err(failure.with_hint("name a pipeline by `-p DIR`").into());
     }
-    let inputs = project::files(&flags.source, settings)?;
+    let inputs = project::files(&flags.source)?;
     inputs.warnings.iter().for_each(|warning| console::warn(warning));
     if inputs.objects.is_empty() {
         console::warn("the input holds no object");

@@ -20,7 +20,8 @@ pub(crate) fn run(flags: &Version) -> anyhow::Result<()> {
     let mut out = format!("kubectl-lathe {version}\n");
     for builtin in lathe_bundle::BUILTINS {
         // Writing to a String cannot fail.
-        let _ = writeln!(out, "builtin:{} {} {}", builtin.name, builtin.version, digest::of_bytes(builtin.wasm));
+        let _ =
+            writeln!(out, "builtin:{} {} {}", builtin.name, builtin.version, digest::of_bytes(builtin.wasm));
     }
     console::print(&out)
 }

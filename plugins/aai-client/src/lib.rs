@@ -1,4 +1,4 @@
-//! Built-in plugin `aai-client`: declares an OpenID Connect client per entry of its config and wires workloads to it.
+//! Built-in plugin `aai-client`: declares an `OpenID` Connect client per entry of its config and wires workloads to it.
 //!
 //! It registers nothing. The workload reads the client's id and secret from a Secret whose name is known beforehand, so
 //! what is rendered is the same before and after registration. The keys that the registered client will supply are taken
@@ -53,7 +53,11 @@ impl Transform for AaiClient {
 lathe_sdk::register!(AaiClient);
 
 /// What the client has to be, in this environment; `None` where a host of it has no place in a review.
-fn intent(client: &Client, request: &Request, outcome: &mut Outcome) -> Result<Option<lathe_sdk::Value>, String> {
+fn intent(
+    client: &Client,
+    request: &Request,
+    outcome: &mut Outcome,
+) -> Result<Option<lathe_sdk::Value>, String> {
     let environment = &request.environment;
     let mut hosts = Vec::new();
     for host in client.hosts.iter().map(|host| host.to_lowercase()) {
@@ -61,7 +65,10 @@ fn intent(client: &Client, request: &Request, outcome: &mut Outcome) -> Result<O
             Some(target) => hosts.push(target.clone()),
             None if environment.review.is_none() => hosts.push(host),
             None => {
-                let message = format!("client `{}`: `{host}` has no review host; add it to review-hosts' `hosts`", client.name);
+                let message = format!(
+                    "client `{}`: `{host}` has no review host; add it to review-hosts' `hosts`",
+                    client.name
+                );
                 outcome.error("unmapped-host", message, None);
                 return Ok(None);
             }
@@ -96,7 +103,11 @@ fn take_keys(objects: &[Object], secret: &str, keys: &[(String, String)], outcom
         if left == 0 {
             outcome.drop_object(object.key);
             let at = Location { object: object.key, pointer: String::new() };
-            outcome.info("client-secret-dropped", format!("Secret `{secret}` held nothing but the client's own keys"), Some(at));
+            outcome.info(
+                "client-secret-dropped",
+                format!("Secret `{secret}` held nothing but the client's own keys"),
+                Some(at),
+            );
             continue;
         }
         for pointer in taken {

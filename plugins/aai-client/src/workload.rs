@@ -8,7 +8,12 @@ use crate::profile;
 
 /// Gives each container that uses the client's Secret the variables that its application reads. Tells whether there was
 /// one.
-pub(crate) fn wire(objects: &[Object], client: &Client, binding: &Binding, outcome: &mut Outcome) -> Result<bool, String> {
+pub(crate) fn wire(
+    objects: &[Object],
+    client: &Client,
+    binding: &Binding,
+    outcome: &mut Outcome,
+) -> Result<bool, String> {
     let mut wired = false;
     for object in objects {
         let Some(pod) = pod_spec(object) else { continue };
@@ -26,7 +31,8 @@ pub(crate) fn wire(objects: &[Object], client: &Client, binding: &Binding, outco
         }
         // An application may read the Secret as files; then there is no variable to set.
         let mounts = spec["volumes"].as_array().into_iter().flatten();
-        wired |= mounts.into_iter().any(|volume| volume["secret"]["secretName"] == binding.secret_name.as_str());
+        wired |=
+            mounts.into_iter().any(|volume| volume["secret"]["secretName"] == binding.secret_name.as_str());
     }
     Ok(wired)
 }
@@ -45,7 +51,8 @@ fn set_variables(
     }
     for (name, field) in profile::variables(client)? {
         let Some((_, key)) = binding.keys.iter().find(|(have, _)| have == field) else { continue };
-        let wanted = json!({"name": name, "valueFrom": {"secretKeyRef": {"name": binding.secret_name, "key": key}}});
+        let wanted =
+            json!({"name": name, "valueFrom": {"secretKeyRef": {"name": binding.secret_name, "key": key}}});
         match variables.into_iter().flatten().position(|variable| variable["name"] == name.as_str()) {
             Some(index) if variables.is_some_and(|list| list[index] == wanted) => {}
             Some(index) => outcome.set(object, format!("{at}/{index}"), wanted),
@@ -66,7 +73,9 @@ fn uses(container: &Value, secret: &str) -> bool {
 fn pod_spec(object: &Object) -> Option<&'static str> {
     match (object.group(), object.kind.as_str()) {
         ("", "Pod") => Some("/spec"),
-        ("apps", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet") | ("batch", "Job") => Some("/spec/template/spec"),
+        ("apps", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet") | ("batch", "Job") => {
+            Some("/spec/template/spec")
+        }
         ("batch", "CronJob") => Some("/spec/jobTemplate/spec/template/spec"),
         _ => None,
     }
@@ -82,9 +91,14 @@ mod tests {
             {"name": "CMD_OAUTH2_CLIENT_ID", "value": "prod"},
             {"name": "X", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
         ]}, {"name": "b"}]}}}});
-        let object = Object { api_version: "apps/v1".into(), kind: "Deployment".into(), value, ..Object::default() };
-        let client: Client = serde_json::from_value(json!({"name": "c", "profile": "hedgedoc", "secretName": "s", "hosts": []})).unwrap();
-        let keys = [("client-id", "client-id"), ("client-secret", "client-secret")].map(|(a, b)| (a.into(), b.into()));
+        let object =
+            Object { api_version: "apps/v1".into(), kind: "Deployment".into(), value, ..Object::default() };
+        let client: Client = serde_json::from_value(
+            json!({"name": "c", "profile": "hedgedoc", "secretName": "s", "hosts": []}),
+        )
+        .unwrap();
+        let keys = [("client-id", "client-id"), ("client-secret", "client-secret")]
+            .map(|(a, b)| (a.into(), b.into()));
         let binding = Binding { secret_name: "s".into(), keys: keys.into() };
         let mut outcome = Outcome::default();
         assert!(wire(&[object], &client, &binding, &mut outcome).unwrap());

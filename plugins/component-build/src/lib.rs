@@ -96,7 +96,9 @@ fn remaps(root: &Path, sysroot: &Path) -> Result<OsString, String> {
     };
     remap(&sysroot.join("lib/rustlib/src/rust"), "/rust");
     remap(root, "/lathe");
-    let home = variable("CARGO_HOME").map(PathBuf::from).or_else(|_| variable("HOME").map(|h| Path::new(&h).join(".cargo")))?;
+    let home = variable("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|_| variable("HOME").map(|h| Path::new(&h).join(".cargo")))?;
     if let Ok(registries) = fs::read_dir(home.join("registry/src")) {
         for registry in registries.flatten() {
             remap(&registry.path(), "/crates");

@@ -74,7 +74,9 @@ fn locked(lock: &str, package: &str) -> Result<BTreeSet<String>, String> {
             let line = format!("{name} {} {}", text(package, "version"), text(package, "checksum"));
             if found.insert(line) {
                 let dependencies = package.get("dependencies").and_then(toml::Value::as_array);
-                open.extend(dependencies.into_iter().flatten().filter_map(|d| d.as_str().map(ToOwned::to_owned)));
+                open.extend(
+                    dependencies.into_iter().flatten().filter_map(|d| d.as_str().map(ToOwned::to_owned)),
+                );
             }
         }
     }

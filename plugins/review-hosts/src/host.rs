@@ -27,7 +27,9 @@ impl<'a> HostMap<'a> {
     pub(crate) fn knows(&self, host: &str) -> bool {
         let host = host.to_lowercase();
         let host = host.trim_end_matches('.');
-        self.targets.contains_key(host) || self.keep.iter().any(|k| k == host) || self.targets.values().any(|t| *t == host)
+        self.targets.contains_key(host)
+            || self.keep.iter().any(|k| k == host)
+            || self.targets.values().any(|t| *t == host)
     }
 }
 
@@ -104,8 +106,10 @@ pub(crate) fn tokens(text: &str) -> impl Iterator<Item = Token<'_>> {
 }
 
 fn label_length(text: &str) -> usize {
-    text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_' || !c.is_ascii() && c.is_alphanumeric()))
-        .unwrap_or(text.len())
+    text.find(|c: char| {
+        !(c.is_ascii_alphanumeric() || c == '-' || c == '_' || !c.is_ascii() && c.is_alphanumeric())
+    })
+    .unwrap_or(text.len())
 }
 
 fn separator_of(text: &str) -> Option<&str> {
@@ -117,7 +121,9 @@ fn escape_length(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     match bytes {
         [b'%', a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => Some(3),
-        [b'\\', b'u', digits @ ..] if digits.len() >= 4 && digits[..4].iter().all(u8::is_ascii_hexdigit) => Some(6),
+        [b'\\', b'u', digits @ ..] if digits.len() >= 4 && digits[..4].iter().all(u8::is_ascii_hexdigit) => {
+            Some(6)
+        }
         [b'\\', b'n' | b't' | b'r' | b'/' | b'"', ..] => Some(2),
         _ => None,
     }
@@ -153,7 +159,8 @@ fn is_mailbox(local: &str, after: &str) -> bool {
 
 /// Whether the word up to here began as a URN (RFC 8141).
 fn in_urn(before: &str) -> bool {
-    let word = before.rsplit(|c: char| c.is_whitespace() || "\"'`<>()[]{},;=|".contains(c)).next().unwrap_or(before);
+    let word =
+        before.rsplit(|c: char| c.is_whitespace() || "\"'`<>()[]{},;=|".contains(c)).next().unwrap_or(before);
     word.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("urn:"))
 }
 
@@ -196,8 +203,14 @@ mod tests {
         for (text, want) in [
             ("https://u:p@portal.example.org", "https://u:p@p-1.rv.example.net"),
             ("https://u:p#w@portal.example.org/", "https://u:p#w@p-1.rv.example.net/"),
-            ("mongodb://${U}:${P}@portal.example.org:27017/x", "mongodb://${U}:${P}@p-1.rv.example.net:27017/x"),
-            ("mongodb://$(U):$(P)@portal.example.org:27017/x", "mongodb://$(U):$(P)@p-1.rv.example.net:27017/x"),
+            (
+                "mongodb://${U}:${P}@portal.example.org:27017/x",
+                "mongodb://${U}:${P}@p-1.rv.example.net:27017/x",
+            ),
+            (
+                "mongodb://$(U):$(P)@portal.example.org:27017/x",
+                "mongodb://$(U):$(P)@p-1.rv.example.net:27017/x",
+            ),
             ("u:p@portal.example.org:5432/db", "u:p@p-1.rv.example.net:5432/db"),
             ("amqp://u:c2VjcmV0=@portal.example.org:5672", "amqp://u:c2VjcmV0=@p-1.rv.example.net:5672"),
             ("Host(`portal.example.org`)", "Host(`p-1.rv.example.net`)"),
@@ -206,7 +219,10 @@ mod tests {
             ("https%3A%2F%2Fportal.example.org%2Fcb", "https%3A%2F%2Fp-1.rv.example.net%2Fcb"),
             ("PORTAL.Example.ORG:8443", "p-1.rv.example.net:8443"),
             ("münchen.example.org", "m-1.rv.example.net"),
-            (r#"{\"u\":\"https:\/\/portal.example.org\/\"}"#, r#"{\"u\":\"https:\/\/p-1.rv.example.net\/\"}"#),
+            (
+                r#"{\"u\":\"https:\/\/portal.example.org\/\"}"#,
+                r#"{\"u\":\"https:\/\/p-1.rv.example.net\/\"}"#,
+            ),
             (r"a\nportal.example.org", r"a\np-1.rv.example.net"),
             ("portal.example.org.", "p-1.rv.example.net."),
             ("portal.example.org,portal.example.org", "p-1.rv.example.net,p-1.rv.example.net"),

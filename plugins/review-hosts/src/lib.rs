@@ -34,7 +34,10 @@ impl Transform for ReviewHosts {
         let config: Config = request.config()?;
         let environment = &request.environment;
         if environment.review.is_none() {
-            return Err(format!("environment `{}` is no review; limit this entry by `environments`", environment.name));
+            return Err(format!(
+                "environment `{}` is no review; limit this entry by `environments`",
+                environment.name
+            ));
         }
         let hosts = HostMap::new(&environment.hosts, &config.keep);
         let namespaces = Namespaces::new(&request.objects, &environment.namespace, &config.shared_services);
@@ -91,13 +94,23 @@ fn is_text(object: &Object, pointer: &str) -> bool {
     if types || pointer.contains("/apiGroups/") || pointer.starts_with("/metadata/finalizers/") {
         return false;
     }
-    let fixed = ["/apiVersion", "/kind", "/metadata/name", "/metadata/generateName", "/metadata/namespace", "/metadata/labels/"];
-    if fixed.iter().any(|prefix| pointer == *prefix || (prefix.ends_with('/') && pointer.starts_with(prefix))) {
+    let fixed = [
+        "/apiVersion",
+        "/kind",
+        "/metadata/name",
+        "/metadata/generateName",
+        "/metadata/namespace",
+        "/metadata/labels/",
+    ];
+    if fixed.iter().any(|prefix| pointer == *prefix || (prefix.ends_with('/') && pointer.starts_with(prefix)))
+    {
         return false;
     }
     let mut segments = pointer.rsplit('/');
     let last = segments.next().unwrap_or_default();
-    let selector = pointer.contains("/matchLabels/") || pointer.contains("/selector/") || pointer.contains("/template/metadata/labels/");
+    let selector = pointer.contains("/matchLabels/")
+        || pointer.contains("/selector/")
+        || pointer.contains("/template/metadata/labels/");
     // A ConfigMap's key may be called `image`; its value is text all the same.
     let image = last == "image" && !matches!(object.kind.as_str(), "ConfigMap" | "Secret");
     !selector && !image
@@ -109,7 +122,9 @@ fn cluster_scoped(object: &Object, config: &Config, outcome: &mut Outcome) {
         outcome.drop_object(object.key);
         return;
     }
-    let message = format!("{label} is cluster-scoped, and a review must not touch what others share; take it out of the input or list it under `drop`");
+    let message = format!(
+        "{label} is cluster-scoped, and a review must not touch what others share; take it out of the input or list it under `drop`"
+    );
     outcome.error("cluster-scoped", message, Some(Location { object: object.key, pointer: String::new() }));
 }
 

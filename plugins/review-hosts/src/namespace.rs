@@ -41,20 +41,26 @@ impl<'a> Namespaces<'a> {
         let length = at.len();
         let members: Vec<(String, &Value)> = match value {
             Value::Object(map) => map.iter().map(|(key, value)| (lathe_sdk::escape(key), value)).collect(),
-            Value::Array(items) => items.iter().enumerate().map(|(index, item)| (index.to_string(), item)).collect(),
+            Value::Array(items) => {
+                items.iter().enumerate().map(|(index, item)| (index.to_string(), item)).collect()
+            }
             _ => return,
         };
         let by_name = value["key"] == "kubernetes.io/metadata.name";
         for (token, value) in members {
             at.push('/');
             at.push_str(&token);
-            let names = matches!(token.as_str(), "namespace" | "targetNamespace" | "kubernetes.io~1metadata.name")
-                || at.contains("/namespaceSelector/matchNames/");
-            let source = |value: &Value| value.as_str().is_some_and(|namespace| self.sources.contains(namespace));
+            let names =
+                matches!(token.as_str(), "namespace" | "targetNamespace" | "kubernetes.io~1metadata.name")
+                    || at.contains("/namespaceSelector/matchNames/");
+            let source =
+                |value: &Value| value.as_str().is_some_and(|namespace| self.sources.contains(namespace));
             if names && source(value) && at != "/metadata/namespace" {
                 outcome.set(object.key, at.clone(), self.target);
             } else if by_name && token == "values" {
-                for (index, _) in value.as_array().into_iter().flatten().enumerate().filter(|(_, value)| source(value)) {
+                for (index, _) in
+                    value.as_array().into_iter().flatten().enumerate().filter(|(_, value)| source(value))
+                {
                     outcome.set(object.key, format!("{at}/{index}"), self.target);
                 }
             }
@@ -93,7 +99,11 @@ impl<'a> Namespaces<'a> {
             let Some(svc) = service_label(&labels) else { continue };
             let namespace = labels[svc - 1];
             let shared = labels[..svc].join(".");
-            if svc >= 2 && !self.sources.contains(namespace) && namespace != self.target && !self.shared.contains(&shared) {
+            if svc >= 2
+                && !self.sources.contains(namespace)
+                && namespace != self.target
+                && !self.shared.contains(&shared)
+            {
                 found.push(token.name);
             }
         }
@@ -115,7 +125,8 @@ impl<'a> Namespaces<'a> {
             if index > 0 {
                 out.push_str(ONE);
             }
-            let follows = part.split_once(':').filter(|(namespace, _)| index > 0 && self.sources.contains(namespace));
+            let follows =
+                part.split_once(':').filter(|(namespace, _)| index > 0 && self.sources.contains(namespace));
             match follows {
                 Some((_, rest)) => {
                     out.push_str(self.target);

@@ -38,7 +38,7 @@ const CLUSTER_SCOPED: &[(&str, &str)] = &[
     ("storage.k8s.io", "VolumeAttachment"),
 ];
 
-/// Whether the object stands outside any namespace: by its type, by its CustomResourceDefinition in the same input, or,
+/// Whether the object stands outside any namespace: by its type, by its `CustomResourceDefinition` in the same input, or,
 /// for a custom type that names no namespace, by the word `Cluster` in its kind.
 pub(crate) fn is_cluster_scoped(object: &Object, objects: &[Object]) -> bool {
     if CLUSTER_SCOPED.contains(&(object.group(), object.kind.as_str())) {
@@ -49,6 +49,8 @@ pub(crate) fn is_cluster_scoped(object: &Object, objects: &[Object]) -> bool {
     }
     objects.iter().filter(|o| o.is("apiextensions.k8s.io", "CustomResourceDefinition")).any(|definition| {
         let spec = &definition.value["spec"];
-        spec["group"] == object.group() && spec["names"]["kind"] == object.kind.as_str() && spec["scope"] == "Cluster"
+        spec["group"] == object.group()
+            && spec["names"]["kind"] == object.kind.as_str()
+            && spec["scope"] == "Cluster"
     })
 }

@@ -30,7 +30,9 @@ pub(crate) fn check(object: &Object, hosts: &HostMap, outcome: &mut Outcome) {
             walk(&object.value, &path, &mut String::new(), &mut |pointer, host| {
                 if !hosts.knows(host) {
                     let at = Location { object: object.key, pointer: pointer.to_owned() };
-                    let message = format!("`{host}` has no review host; add it to `hosts`, or to `keep` if it may stay");
+                    let message = format!(
+                        "`{host}` has no review host; add it to `hosts`, or to `keep` if it may stay"
+                    );
                     outcome.error("unmapped-host", message, Some(at));
                 }
             });

@@ -10,8 +10,8 @@ pub mod bindings;
 mod outcome;
 mod request;
 
-pub use bindings::lathe::transform::{logging, oidc_clients, secrets};
 pub use bindings::lathe::transform::types::Location;
+pub use bindings::lathe::transform::{logging, oidc_clients, secrets};
 pub use outcome::Outcome;
 pub use request::{Environment, Object, Request, Review, each_string, escape};
 pub use serde_json::{Value, json};
@@ -22,7 +22,7 @@ pub use serde_json::{Value, json};
 pub struct Descriptor {
     /// The plugin's name.
     pub name: &'static str,
-    /// Its version (SemVer).
+    /// Its version (`SemVer`).
     pub version: &'static str,
     /// One sentence on what it does.
     pub summary: &'static str,
@@ -75,7 +75,7 @@ macro_rules! register {
                 }
             }
 
-            $crate::bindings::export!(Component with_types_in $crate::bindings);
+    $crate::bindings::export!(Component with_types_in $crate::bindings);
         };
     };
 }

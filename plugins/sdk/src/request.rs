@@ -143,4 +143,3 @@ pub fn each_string(value: &Value, visit: &mut impl FnMut(&str, &str)) {
 pub fn escape(token: &str) -> String {
     token.replace('~', "~0").replace('/', "~1")
 }
-

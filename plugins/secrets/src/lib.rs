@@ -75,5 +75,6 @@ fn open_all(object: &Object, pointer: &str, text: &str) -> Option<String> {
 fn is_ignored(object: &Object) -> bool {
     let annotation = |name: &str| object.value["metadata"]["annotations"][name].as_str();
     annotation("avp.kubernetes.io/ignore") == Some("true")
-        || annotation("lathe.dev/ignore").is_some_and(|list| list.split(',').any(|name| name.trim() == "secrets"))
+        || annotation("lathe.dev/ignore")
+            .is_some_and(|list| list.split(',').any(|name| name.trim() == "secrets"))
 }

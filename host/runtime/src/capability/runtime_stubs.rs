@@ -111,9 +111,24 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
         }};
     }
     add!(
-        io::error, io::poll, io::streams, cli::environment, cli::exit, cli::stdin, cli::stdout, cli::stderr,
-        cli::terminal_input, cli::terminal_output, cli::terminal_stdin, cli::terminal_stdout, cli::terminal_stderr,
-        clocks::monotonic_clock, clocks::wall_clock, random::random, random::insecure, random::insecure_seed,
+        io::error,
+        io::poll,
+        io::streams,
+        cli::environment,
+        cli::exit,
+        cli::stdin,
+        cli::stdout,
+        cli::stderr,
+        cli::terminal_input,
+        cli::terminal_output,
+        cli::terminal_stdin,
+        cli::terminal_stdout,
+        cli::terminal_stderr,
+        clocks::monotonic_clock,
+        clocks::wall_clock,
+        random::random,
+        random::insecure,
+        random::insecure_seed,
     );
     Ok(())
 }
@@ -215,7 +230,12 @@ impl io::streams::HostOutputStream for State {
         self.count_call()?;
         Ok(Err(io::streams::StreamError::Closed))
     }
-    fn blocking_splice(&mut self, output: Resource<Output>, input: Resource<Input>, length: u64) -> Streamed<u64> {
+    fn blocking_splice(
+        &mut self,
+        output: Resource<Output>,
+        input: Resource<Input>,
+        length: u64,
+    ) -> Streamed<u64> {
         self.splice(output, input, length)
     }
     fn drop(&mut self, _: Resource<Output>) -> wasmtime::Result<()> {
@@ -273,19 +293,25 @@ impl cli::terminal_output::HostTerminalOutput for State {
     }
 }
 impl cli::terminal_stdin::Host for State {
-    fn get_terminal_stdin(&mut self) -> wasmtime::Result<Option<Resource<cli::terminal_input::TerminalInput>>> {
+    fn get_terminal_stdin(
+        &mut self,
+    ) -> wasmtime::Result<Option<Resource<cli::terminal_input::TerminalInput>>> {
         self.count_call()?;
         Ok(None)
     }
 }
 impl cli::terminal_stdout::Host for State {
-    fn get_terminal_stdout(&mut self) -> wasmtime::Result<Option<Resource<cli::terminal_output::TerminalOutput>>> {
+    fn get_terminal_stdout(
+        &mut self,
+    ) -> wasmtime::Result<Option<Resource<cli::terminal_output::TerminalOutput>>> {
         self.count_call()?;
         Ok(None)
     }
 }
 impl cli::terminal_stderr::Host for State {
-    fn get_terminal_stderr(&mut self) -> wasmtime::Result<Option<Resource<cli::terminal_output::TerminalOutput>>> {
+    fn get_terminal_stderr(
+        &mut self,
+    ) -> wasmtime::Result<Option<Resource<cli::terminal_output::TerminalOutput>>> {
         self.count_call()?;
         Ok(None)
     }

@@ -24,7 +24,12 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
 impl secrets::Host for State {
     fn open(&mut self, at: secrets::Location, reference: String) -> wasmtime::Result<String> {
         self.enter()?;
-        Ok(self.capabilities.secrets.as_mut().map(|s| s.open(at.object, &at.pointer, &reference)).unwrap_or_default())
+        Ok(self
+            .capabilities
+            .secrets
+            .as_mut()
+            .map(|s| s.open(at.object, &at.pointer, &reference))
+            .unwrap_or_default())
     }
 
     fn encode(&mut self, text: String, encoding: Encoding) -> wasmtime::Result<String> {

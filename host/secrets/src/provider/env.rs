@@ -5,7 +5,11 @@ use zeroize::Zeroizing;
 use super::Secret;
 
 /// The variable's value if the list allows it.
-pub(super) fn read(allow: &[String], name: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Secret, String> {
+pub(super) fn read(
+    allow: &[String],
+    name: &str,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<Secret, String> {
     if !allow.iter().any(|allowed| allowed == name) {
         return Err(format!("`{name}` is not in the provider's `allow`"));
     }

@@ -18,7 +18,9 @@ impl SecretFile {
     /// Reads a file below the folder; links may not lead out of it.
     pub(super) fn read(folder: &Path, path: &str) -> Result<Self, String> {
         let relative = Path::new(path);
-        if !relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) || path.is_empty() {
+        if !relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+            || path.is_empty()
+        {
             return Err(format!("the path `{path}` leaves the pipeline's folder"));
         }
         let told = |error: std::io::Error| format!("`{path}` cannot be read: {error}");
@@ -31,7 +33,9 @@ impl SecretFile {
             return Err(format!("`{path}` is no plain file"));
         }
         let bytes = Zeroizing::new(fs::read(real).map_err(told)?);
-        let text = Zeroizing::new(std::str::from_utf8(&bytes).map_err(|_| format!("`{path}` is no UTF-8 text"))?.to_owned());
+        let text = Zeroizing::new(
+            std::str::from_utf8(&bytes).map_err(|_| format!("`{path}` is no UTF-8 text"))?.to_owned(),
+        );
         let tree = tree(path, &bytes);
         Ok(Self { text, tree })
     }
@@ -48,7 +52,11 @@ impl SecretFile {
         }
         match place {
             Value::String(text) => Ok(Zeroizing::new(text.to_string())),
-            other => Err(format!("`{}` is of type {}, not text; put it in quotes", way.join("/"), other.type_name())),
+            other => Err(format!(
+                "`{}` is of type {}, not text; put it in quotes",
+                way.join("/"),
+                other.type_name()
+            )),
         }
     }
 }
@@ -83,7 +91,10 @@ mod tests {
         fs::write(folder.path().join("s.yaml"), "a: x\n").unwrap();
         std::os::unix::fs::symlink(folder.path().join("s.yaml"), inner.join("link.yaml")).unwrap();
         for path in ["../s.yaml", "/etc/hostname", "a/../../s.yaml", "link.yaml", ""] {
-            assert!(SecretFile::read(&inner, path).err().unwrap().contains("leaves the pipeline's folder"), "{path}");
+            assert!(
+                SecretFile::read(&inner, path).err().unwrap().contains("leaves the pipeline's folder"),
+                "{path}"
+            );
         }
     }
 }

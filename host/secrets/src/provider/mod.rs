@@ -58,14 +58,17 @@ impl<'a> Resolver<'a> {
             Target::Env { instance, name } => self.env(instance.as_deref(), name),
             Target::Instance { instance, document, key } => match self.instances.get(instance) {
                 Some(ProviderSpec::File { path }) => {
-                    let way: Vec<String> = std::iter::once(document.clone()).chain(key.iter().cloned()).collect();
+                    let way: Vec<String> =
+                        std::iter::once(document.clone()).chain(key.iter().cloned()).collect();
                     self.file(path)?.get(&way)
                 }
-                Some(ProviderSpec::Env { .. }) => Err(format!("`{instance}` is of type env; write `ref+env://NAME`")),
+                Some(ProviderSpec::Env { .. }) => {
+                    Err(format!("`{instance}` is of type env; write `ref+env://NAME`"))
+                }
                 None => Err(format!("the pipeline has no provider `{instance}` under secrets.providers")),
             },
         }?;
-        reference.modifiers.iter().try_fold(value, modify)
+        reference.modifiers.iter().try_fold(value, |value, modifier| modify(&value, *modifier))
     }
 
     fn file(&mut self, path: &str) -> Result<&file::SecretFile, String> {
@@ -81,18 +84,25 @@ impl<'a> Resolver<'a> {
         });
         match (lists.next(), lists.next()) {
             (Some(allow), None) => env::read(allow, name, self.variable),
-            (Some(_), Some(_)) => Err("there are several providers of type env; say which by `?instance=NAME`".to_owned()),
-            (None, _) => Err("the pipeline has no such provider of type env under secrets.providers".to_owned()),
+            (Some(_), Some(_)) => {
+                Err("there are several providers of type env; say which by `?instance=NAME`".to_owned())
+            }
+            (None, _) => {
+                Err("the pipeline has no such provider of type env under secrets.providers".to_owned())
+            }
         }
     }
 }
 
-fn modify(value: Secret, modifier: &Modifier) -> Result<Secret, String> {
+fn modify(value: &str, modifier: Modifier) -> Result<Secret, String> {
     match modifier {
-        Modifier::Base64Encode => Ok(Zeroizing::new(STANDARD.encode(value.as_bytes()))),
+        Modifier::Base64Encode => Ok(Zeroizing::new(STANDARD.encode(value))),
         Modifier::Base64Decode => {
-            let bytes = STANDARD.decode(value.trim()).map_err(|_| "the value is no base64 to decode".to_owned())?;
-            String::from_utf8(bytes).map(Zeroizing::new).map_err(|_| "the decoded value is no UTF-8 text".to_owned())
+            let bytes =
+                STANDARD.decode(value.trim()).map_err(|_| "the value is no base64 to decode".to_owned())?;
+            String::from_utf8(bytes)
+                .map(Zeroizing::new)
+                .map_err(|_| "the decoded value is no UTF-8 text".to_owned())
         }
     }
 }

@@ -37,7 +37,7 @@ impl Transform for Guest {
             },
             "sleep" => {
                 // Looks at the clock as well, as a program that waits for a time of day would.
-                let until = Instant::now() + Duration::from_secs(3600);
+                let until = Instant::now() + Duration::from_hours(1);
                 while Instant::now() < until {
                     std::thread::sleep(Duration::from_secs(10));
                 }
@@ -52,7 +52,11 @@ impl Transform for Guest {
             "trap" => trap(),
             "exit" => std::process::exit(7),
             "refuse" => return Err("this input will not do".to_owned()),
-            "error" => outcome.error("bad-input", "this is wrong", Some(Location { object: 0, pointer: String::new() })),
+            "error" => outcome.error(
+                "bad-input",
+                "this is wrong",
+                Some(Location { object: 0, pointer: String::new() }),
+            ),
             "flood" => outcome.info("flood", "x".repeat(200 << 20), None),
             "call" => loop {
                 secrets::encode("x", secrets::Encoding::Json);
@@ -85,6 +89,10 @@ fn recurse(depth: u64) -> u64 {
     if depth == u64::MAX { 0 } else { recurse(black_box(depth + 1)) + frame[7] }
 }
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "what a plugin sees of the environment is what the test is about"
+)]
 /// Looks for anything that differs between two runs: clocks, seeds, environment.
 fn probe(outcome: &mut Outcome) {
     let map: HashMap<u32, u32> = (0..100).map(|n| (n, n)).collect();
