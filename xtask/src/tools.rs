@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use crate::process::{self, cargo, command, exists, root};
 
 /// cargo-deny's version; its lock file pins the rest by checksum.
-const CARGO_DENY: &str = "0.19.0";
+const CARGO_DENY: &str = "0.20.2";
 
 pub(crate) fn run() -> anyhow::Result<()> {
     oracle()?;

@@ -68,7 +68,7 @@ impl Walk<'_> {
     fn object(&mut self, object: &Object) {
         let whole = Place { object, pointer: "", secret: false };
         if renders_later(object) {
-            self.note(&whole, "(whatever this renders on the cluster)", "leftover");
+            self.note(&whole, "renders-later", "", "leftover");
         }
         let target = &self.of.environment.namespace;
         let namespace = if object.kind() == "Namespace" && object.group().is_empty() {
@@ -77,7 +77,7 @@ impl Walk<'_> {
             object.namespace()
         };
         if !namespace.is_empty() && namespace != target {
-            self.note(&whole, &format!("namespace {namespace}"), "leftover");
+            self.note(&whole, "namespace", namespace, "leftover");
         }
         self.value(object, &object.value, &mut String::new(), "");
     }
@@ -96,7 +96,7 @@ impl Walk<'_> {
                     && self.of.namespaces.contains(text.as_ref())
                     && **text != *self.of.environment.namespace
                 {
-                    self.note(&place, &format!("namespace {text}"), "leftover");
+                    self.note(&place, "namespace", text, "leftover");
                 }
                 self.text(&place, text);
                 let encoded = (secret && at.starts_with("/data/")) || at.starts_with("/binaryData/");
@@ -168,7 +168,7 @@ impl Walk<'_> {
             let host = text[token_start..token_end].trim_matches('.');
             let class = self.class(host, &text[..token_start], &text[token_end..]);
             // Around the needle may stand a password.
-            self.note(place, if place.secret { &needle } else { host }, class);
+            self.note(place, "host", if place.secret { &needle } else { host }, class);
         }
         self.services(place, &text);
     }
@@ -190,12 +190,8 @@ impl Walk<'_> {
             if known || (labels.len() < 2 && !self.of.namespaces.contains(*namespace)) {
                 continue;
             }
-            let name = if place.secret {
-                format!("a Service of namespace {namespace}")
-            } else {
-                format!("{shared}.svc")
-            };
-            self.note(place, &name, "leftover");
+            let name = if place.secret { format!("(…).{namespace}.svc") } else { format!("{shared}.svc") };
+            self.note(place, "service", &name, "leftover");
         }
     }
 
@@ -214,11 +210,12 @@ impl Walk<'_> {
         }
     }
 
-    fn note(&mut self, place: &Place<'_>, host: &str, class: &'static str) {
+    fn note(&mut self, place: &Place<'_>, kind: &'static str, host: &str, class: &'static str) {
         let (object, pointer) = (place.object, place.pointer);
         let mut hit = Hit {
             object: object.label(),
             pointer: pointer.to_owned(),
+            kind,
             host: host.to_owned(),
             class,
             reason: None,
@@ -407,11 +404,7 @@ mod tests {
         let secret = r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s","namespace":"p-1"},
             "data":{"b":"aHVudGVyNC5leGFtcGxlLm9yZw=="},"stringData":{"a":"hunter2.example.org","u":"x@hunter3.portal.svc"}}"#;
         let told: Vec<String> = hits(secret).into_iter().map(|(place, _)| place).collect();
-        let want = [
-            "/data/b example.org",
-            "/stringData/a example.org",
-            "/stringData/u a Service of namespace portal",
-        ];
+        let want = ["/data/b example.org", "/stringData/a example.org", "/stringData/u (…).portal.svc"];
         assert_eq!(told, want);
     }
 
@@ -419,6 +412,6 @@ mod tests {
     fn nothing_stands_in_or_names_another_namespace() {
         let object = r#"{"apiVersion":"x.io/v1","kind":"Route","metadata":{"name":"r","namespace":"portal"},"spec":{"ref":{"namespace":"portal"}}}"#;
         let told: Vec<String> = hits(object).into_iter().map(|(place, _)| place).collect();
-        assert_eq!(told, [" namespace portal", "/spec/ref/namespace namespace portal"]);
+        assert_eq!(told, [" portal", "/spec/ref/namespace portal"]);
     }
 }

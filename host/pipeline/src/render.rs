@@ -9,7 +9,7 @@ use lathe_runtime::capability::Capabilities;
 use lathe_runtime::types::{self, Request};
 use lathe_runtime::{Runtime, Transformed};
 use lathe_secrets::provider::Resolver;
-use lathe_secrets::{Fill, Seal};
+use lathe_secrets::{Fill, Seal, SecretErrorKind};
 
 use crate::closure::Search;
 use crate::connect::{self, Clients, Intents, Secrets};
@@ -20,7 +20,7 @@ use crate::lock::Lock;
 use crate::plugin::{Plugins, Prepared};
 use crate::problem::Problem;
 use crate::provenance::Provenance;
-use crate::report::{PluginRun, Report, SecretPlace};
+use crate::report::{Hit, PluginRun, Report, SecretPlace};
 use crate::tree::{Entry, Tree};
 
 /// Marks objects that still hold references.
@@ -273,8 +273,11 @@ impl<'a> Run<'a> {
         for entry in &mut self.tree.entries {
             match seal.fill(entry.key, &mut entry.object, &mut fill) {
                 Ok(filled) => plain += filled.plain,
-                // Tokens that are none have been told by `verify`.
-                Err(errors) => self.report.problems.extend(errors.into_iter().map(Problem::from)),
+                Err(errors) => {
+                    // Tokens that are none have been told by `verify`.
+                    let new = errors.into_iter().filter(|error| error.kind != SecretErrorKind::Forged);
+                    self.report.problems.extend(new.map(Problem::from));
+                }
             }
             let holds = self.of.values.is_none()
                 && entry.object.is_secret()
@@ -303,9 +306,7 @@ impl<'a> Run<'a> {
         let leftovers = closure.hits.iter().filter(|hit| hit.class == "leftover");
         // What a plugin has said of a place, and how to mend it, need not be said again.
         for hit in leftovers.filter(|hit| !told.contains(&(&hit.object, &hit.pointer))) {
-            let told =
-                format!("`{}` of production is left here; map it, keep it or acknowledge it", hit.host);
-            self.report.problems.push(Problem::new("leftover-host", told).at(&hit.object, &hit.pointer));
+            self.report.problems.push(leftover(hit));
         }
         for index in closure.unused {
             let entry = &acknowledge[index];
@@ -343,6 +344,22 @@ impl<'a> Run<'a> {
             provenance: self.provenance,
         }
     }
+}
+
+/// What is told of a place that nothing explains.
+fn leftover(hit: &Hit) -> Problem {
+    let host = &hit.host;
+    let told = match hit.kind {
+        "namespace" => format!("namespace `{host}` of the input is left here; a review has one namespace"),
+        "service" => format!(
+            "`{host}` is a Service outside of this review; list it under `sharedServices` or acknowledge it"
+        ),
+        "renders-later" => {
+            "this makes objects on the cluster, where nobody looks for hosts; acknowledge it".to_owned()
+        }
+        _ => format!("`{host}` of production is left here; map it, keep it or acknowledge it"),
+    };
+    Problem::new(&format!("leftover-{}", hit.kind), told).at(&hit.object, &hit.pointer)
 }
 
 /// Sets or takes away the mark of an object that holds references.

@@ -61,7 +61,9 @@ pub struct Hit {
     pub object: String,
     /// The field.
     pub pointer: String,
-    /// The host as it stands there, in lower case.
+    /// What stands there: `host`, `namespace`, `service`, or `renders-later` for the object as a whole.
+    pub kind: &'static str,
+    /// The host, namespace or Service in lower case; of a Secret's value only the zone or namespace.
     pub host: String,
     /// `rewritten`, `kept`, `protected`, `acknowledged` or `leftover`.
     pub class: &'static str,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use lathe_sdk::{Value, json};
 use serde::Deserialize;
 
-/// What the pipeline entry says. `reviewDomain`, `hosts` and `zones` are the host's to use: it makes the environment's
-/// host map and the closure from them.
+/// What the pipeline entry says. `reviewDomain`, `hosts`, `zones` and `sharedServices` are the host's to use: it
+/// makes the environment's host map and the closure from them.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Config {
@@ -19,9 +19,8 @@ pub(crate) struct Config {
     /// Hosts that stay as they are.
     #[serde(default)]
     pub(crate) keep: Vec<String>,
-    /// Services of other namespaces that the review may use, as `name.namespace`.
-    #[serde(default)]
-    pub(crate) shared_services: Vec<String>,
+    #[serde(rename = "sharedServices", default)]
+    _shared_services: Vec<String>,
     /// Cluster-scoped objects to leave out, as `Kind/name`.
     #[serde(default)]
     pub(crate) drop: Vec<String>,

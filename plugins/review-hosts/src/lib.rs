@@ -40,7 +40,7 @@ impl Transform for ReviewHosts {
             ));
         }
         let hosts = HostMap::new(&environment.hosts, &config.keep);
-        let namespaces = Namespaces::new(&request.objects, &environment.namespace, &config.shared_services);
+        let namespaces = Namespaces::new(&request.objects, &environment.namespace);
         let mut outcome = Outcome::default();
         for object in &request.objects {
             if scope::is_cluster_scoped(object, &request.objects) && !object.is("", "Namespace") {
@@ -75,13 +75,6 @@ fn rewrite(
         |token| hosts.target(token).map(ToOwned::to_owned),
         |token, after| namespaces.service(token, after),
     );
-    for service in namespaces.foreign_services(text) {
-        let at = Location { object: object.key, pointer: pointer.to_owned() };
-        let message = format!(
-            "`{service}` is a Service of a namespace outside this environment; list it under `sharedServices` if the review may use it"
-        );
-        outcome.error("foreign-service", message, Some(at));
-    }
     let followed = namespaces.follow_text(rewritten.as_deref().unwrap_or(text));
     if let Some(new) = followed.or(rewritten) {
         outcome.set(object.key, pointer, new);

@@ -4,24 +4,21 @@ use std::collections::BTreeSet;
 
 use lathe_sdk::{Environment, Object, Outcome, Value, json};
 
-use crate::host;
-
 /// The namespaces and Services of the input, and the environment's one namespace.
 pub(crate) struct Namespaces<'a> {
     sources: BTreeSet<&'a str>,
     services: BTreeSet<(&'a str, &'a str)>,
-    shared: &'a [String],
     target: &'a str,
 }
 
 impl<'a> Namespaces<'a> {
-    pub(crate) fn new(objects: &'a [Object], target: &'a str, shared: &'a [String]) -> Self {
+    pub(crate) fn new(objects: &'a [Object], target: &'a str) -> Self {
         let mut sources: BTreeSet<&str> = objects.iter().map(|object| object.namespace.as_str()).collect();
         sources.extend(objects.iter().filter(|o| o.is("", "Namespace")).map(|o| o.name.as_str()));
         sources.remove("");
         let services = objects.iter().filter(|o| o.is("", "Service"));
         let services = services.map(|o| (o.name.as_str(), o.namespace.as_str())).collect();
-        Self { sources, services, shared, target }
+        Self { sources, services, target }
     }
 
     /// Moves the object and the fields of it that name a namespace.
@@ -86,28 +83,6 @@ impl<'a> Namespaces<'a> {
         let mut labels = labels;
         labels[at] = self.target;
         Some(labels.join("."))
-    }
-
-    /// Services of namespaces that are neither this environment's nor shared.
-    pub(crate) fn foreign_services(&self, text: &str) -> Vec<String> {
-        if !text.contains("svc") {
-            return Vec::new();
-        }
-        let mut found = Vec::new();
-        for token in host::tokens(text) {
-            let labels: Vec<&str> = token.name.split('.').collect();
-            let Some(svc) = service_label(&labels) else { continue };
-            let namespace = labels[svc - 1];
-            let shared = labels[..svc].join(".");
-            if svc >= 2
-                && !self.sources.contains(namespace)
-                && namespace != self.target
-                && !self.shared.contains(&shared)
-            {
-                found.push(token.name);
-            }
-        }
-        found
     }
 
     /// `system:serviceaccount:NS:NAME` and `system:serviceaccounts:NS` in text.
