@@ -29,7 +29,7 @@ fn steps(page: &str) -> Vec<Step> {
             _ if !inside => {}
             _ => match (line.strip_prefix("$ "), steps.last_mut()) {
                 (Some(command), _) => {
-                    steps.push(Step { command: command.to_owned(), code: 0, lines: Vec::new() })
+                    steps.push(Step { command: command.to_owned(), code: 0, lines: Vec::new() });
                 }
                 (None, Some(step)) => match line.strip_prefix("? ") {
                     Some(code) => step.code = code.parse().unwrap(),

@@ -1,5 +1,6 @@
 //! JSON pointers (RFC 6901): one place in one object.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::value::Value;
@@ -74,8 +75,12 @@ pub(crate) fn index(token: &str) -> Option<usize> {
 }
 
 /// A token as it stands in a pointer's text.
-pub fn escape(token: &str) -> String {
-    token.replace('~', "~0").replace('/', "~1")
+pub fn escape(token: &str) -> Cow<'_, str> {
+    if token.contains(['~', '/']) {
+        Cow::Owned(token.replace('~', "~0").replace('/', "~1"))
+    } else {
+        Cow::Borrowed(token)
+    }
 }
 
 fn unescape(token: &str) -> Result<Box<str>, PointerError> {

@@ -34,7 +34,7 @@ pub enum PluginErrorKind {
     #[error("could not be compiled: {0}")]
     Compile(String),
     /// It used more instructions than it may.
-    #[error("used up its fuel of {0}")]
+    #[error("used up its fuel of {0}; `limits` of the transform can raise it")]
     Fuel(u64),
     /// It, or compiling it, took too long.
     #[error("did not finish within its deadline of {} ms", .0.as_millis())]

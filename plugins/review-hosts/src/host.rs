@@ -40,6 +40,9 @@ pub(crate) fn rewrite(
     host: impl Fn(&str) -> Option<String>,
     service: impl Fn(&str, &str) -> Option<String>,
 ) -> Option<String> {
+    if !text.contains('.') {
+        return None;
+    }
     let mut out: Option<String> = None;
     let mut copied = 0;
     for token in tokens(text) {

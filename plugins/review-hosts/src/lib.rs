@@ -4,14 +4,15 @@
 //! objects refused. Nothing is guessed: a host in a routing field that has no target is an error. What slips through is
 //! found by the host's own closure after the last plugin, which shares no code with this.
 
+mod cluster_types;
 mod config;
 mod host;
 mod namespace;
-mod scope;
 mod typed;
 
 use lathe_sdk::{Descriptor, Location, Object, Outcome, Request, Scope, Transform, each_string};
 
+use cluster_types::ClusterTypes;
 use config::Config;
 use host::HostMap;
 use namespace::Namespaces;
@@ -41,9 +42,10 @@ impl Transform for ReviewHosts {
         }
         let hosts = HostMap::new(&environment.hosts, &config.keep);
         let namespaces = Namespaces::new(&request.objects, &environment.namespace);
+        let cluster_types = ClusterTypes::new(&request.objects);
         let mut outcome = Outcome::default();
         for object in &request.objects {
-            if scope::is_cluster_scoped(object, &request.objects) && !object.is("", "Namespace") {
+            if cluster_types.include(object) && !object.is("", "Namespace") {
                 cluster_scoped(object, &config, &mut outcome);
                 continue;
             }

@@ -37,7 +37,7 @@ impl<'a> Namespaces<'a> {
     fn fields(&self, object: &Object, value: &Value, at: &mut String, outcome: &mut Outcome) {
         let length = at.len();
         let members: Vec<(String, &Value)> = match value {
-            Value::Object(map) => map.iter().map(|(key, value)| (lathe_sdk::escape(key), value)).collect(),
+            Value::Object(map) => map.iter().map(|(key, value)| (lathe_sdk::escape(key).into_owned(), value)).collect(),
             Value::Array(items) => {
                 items.iter().enumerate().map(|(index, item)| (index.to_string(), item)).collect()
             }

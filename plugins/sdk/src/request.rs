@@ -1,5 +1,6 @@
 //! What a transform is given.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize as _;
@@ -140,6 +141,10 @@ pub fn each_string(value: &Value, visit: &mut impl FnMut(&str, &str)) {
 }
 
 /// A member's name as a JSON pointer's token (RFC 6901).
-pub fn escape(token: &str) -> String {
-    token.replace('~', "~0").replace('/', "~1")
+pub fn escape(token: &str) -> Cow<'_, str> {
+    if token.contains(['~', '/']) {
+        Cow::Owned(token.replace('~', "~0").replace('/', "~1"))
+    } else {
+        Cow::Borrowed(token)
+    }
 }

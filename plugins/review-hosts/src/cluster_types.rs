@@ -1,5 +1,7 @@
 //! Which objects stand outside any namespace.
 
+use std::collections::BTreeSet;
+
 use lathe_sdk::Object;
 
 /// Group and kind of Kubernetes' own cluster-scoped types and of the field's common ones.
@@ -38,19 +40,28 @@ const CLUSTER_SCOPED: &[(&str, &str)] = &[
     ("storage.k8s.io", "VolumeAttachment"),
 ];
 
-/// Whether the object stands outside any namespace: by its type, by its `CustomResourceDefinition` in the same input, or,
-/// for a custom type that names no namespace, by the word `Cluster` in its kind.
-pub(crate) fn is_cluster_scoped(object: &Object, objects: &[Object]) -> bool {
-    if CLUSTER_SCOPED.contains(&(object.group(), object.kind.as_str())) {
-        return true;
+/// The types of an input that stand outside any namespace.
+pub(crate) struct ClusterTypes<'a> {
+    /// Group and kind of the cluster-scoped types that the input defines.
+    custom: BTreeSet<(&'a str, &'a str)>,
+}
+
+impl<'a> ClusterTypes<'a> {
+    pub(crate) fn new(objects: &'a [Object]) -> Self {
+        let definitions = objects.iter().filter(|o| o.is("apiextensions.k8s.io", "CustomResourceDefinition"));
+        let custom = definitions.filter_map(|definition| {
+            let spec = &definition.value["spec"];
+            (spec["scope"] == "Cluster").then_some(())?;
+            Some((spec["group"].as_str()?, spec["names"]["kind"].as_str()?))
+        });
+        Self { custom: custom.collect() }
     }
-    if object.group().contains('.') && object.namespace.is_empty() && object.kind.contains("Cluster") {
-        return true;
+
+    /// Whether the object stands outside any namespace: by its type, by its custom definition in the same input,
+    /// or, for a custom type that names no namespace, by the word `Cluster` in its kind.
+    pub(crate) fn include(&self, object: &Object) -> bool {
+        let kind = (object.group(), object.kind.as_str());
+        let named = kind.0.contains('.') && object.namespace.is_empty() && kind.1.contains("Cluster");
+        named || CLUSTER_SCOPED.contains(&kind) || self.custom.contains(&kind)
     }
-    objects.iter().filter(|o| o.is("apiextensions.k8s.io", "CustomResourceDefinition")).any(|definition| {
-        let spec = &definition.value["spec"];
-        spec["group"] == object.group()
-            && spec["names"]["kind"] == object.kind.as_str()
-            && spec["scope"] == "Cluster"
-    })
 }
