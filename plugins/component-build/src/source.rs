@@ -17,7 +17,9 @@ pub(crate) fn digest(root: &Path, package: &str, folder: &Path) -> Result<String
         println!("cargo::rerun-if-changed={}", root.join(part).display());
         collect(root, part, &mut files)?;
     }
-    println!("cargo::rerun-if-changed={}", root.join("Cargo.lock").display());
+    for file in ["Cargo.lock", "Cargo.toml"] {
+        println!("cargo::rerun-if-changed={}", root.join(file).display());
+    }
     let mut hash = Sha256::new();
     for file in files {
         let content = fs::read(root.join(&file)).map_err(|error| format!("{}: {error}", file.display()))?;
@@ -30,6 +32,10 @@ pub(crate) fn digest(root: &Path, package: &str, folder: &Path) -> Result<String
         hash.update(line.as_bytes());
         hash.update([b'\n']);
     }
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).map_err(|error| format!("Cargo.toml: {error}"))?;
+    let manifest: toml::Table = manifest.parse().map_err(|error| format!("Cargo.toml: {error}"))?;
+    // How it is compiled is part of what it is.
+    hash.update(manifest.get("profile").map(ToString::to_string).unwrap_or_default());
     let mut text = String::from("sha256:");
     for byte in hash.finalize() {
         // Writing to a String cannot fail.
