@@ -76,7 +76,18 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
 
 /// A line on standard error; where that cannot be written, there is nobody to tell.
 fn tell(line: fmt::Arguments<'_>) {
+    // What plugins and manifests say may hold control characters, which are for no terminal to obey.
+    let line: String = line.to_string().chars().flat_map(shown).collect();
     let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// The character, or its escape if a terminal could take it for a command.
+fn shown(c: char) -> impl Iterator<Item = char> {
+    let control = c.is_control() && c != '\n' && c != '\t';
+    let bidi = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let escaped = (control || bidi).then(|| c.escape_unicode());
+    let plain = if escaped.is_none() { Some(c) } else { None };
+    escaped.into_iter().flatten().chain(plain)
 }
 
 /// Something the user should look at.

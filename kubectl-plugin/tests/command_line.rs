@@ -75,6 +75,10 @@ fn a_plugin_cannot_move_or_invent_secrets() {
         ("{do: set, pointer: /stringData/k, value: x}", "/stringData/k: a plugin changed or lost the secret"),
         ("{do: set, pointer: /metadata/labels, value: {x: 'ref+env://HOME'}}", "a plugin wrote a reference"),
         (
+            "{do: set, pointer: /kind, value: ConfigMap}",
+            "/stringData/k: a secret token was moved here from Secret/a/s",
+        ),
+        (
             "{do: open, pointer: /stringData/k, value: 'ref+env://HOME'}",
             "asked for a reference that does not stand here",
         ),
@@ -86,6 +90,31 @@ fn a_plugin_cannot_move_or_invent_secrets() {
         assert!(run.stderr.contains(told), "{config}: {}", run.stderr);
         assert!(!run.stderr.contains("plain-value"));
     }
+}
+
+#[test]
+fn edits_are_bounded_as_calls_are() {
+    let deep = "/a".repeat(40_000);
+    for (config, told) in [
+        (format!("{{do: set, pointer: {deep}, value: x}}"), "nests an object deeper than 512 levels"),
+        ("{do: flood-edits}".to_owned(), "longer to apply than its deadline"),
+    ] {
+        let place = guest(&config, "  limits: {deadlineMs: 1500}\n");
+        let started = Instant::now();
+        let run = place.run(&["render", "--env", "a"]);
+        assert_eq!((run.code, run.stdout.as_str()), (3, ""), "{}", run.stderr);
+        assert!(run.stderr.contains(told), "{}", run.stderr);
+        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    }
+}
+
+#[test]
+fn what_plugins_say_is_no_terminals_to_obey() {
+    let place = guest("{do: shout}", "");
+    let run = place.run(&["render", "--env", "a"]);
+    assert_eq!(run.code, 3);
+    assert!(run.stderr.contains("\\u{1b}[31mred") && !run.stderr.contains('\u{1b}'), "{}", run.stderr);
+    assert!(run.stderr.len() < 10_000);
 }
 
 #[test]

@@ -36,7 +36,6 @@ fn run_command(arguments: &[&str]) -> anyhow::Result<()> {
 
 /// `cargo deny`, without the advisory database, which is no package of a registry.
 pub(crate) fn deny() -> anyhow::Result<()> {
-    let program =
-        tools::find("cargo-deny").map_or_else(|| "cargo-deny".to_owned(), |path| path.display().to_string());
+    let program = tools::cargo_deny().display().to_string();
     process::run(command(&program, &["--offline", "--locked", "check", "bans", "licenses", "sources"]))
 }

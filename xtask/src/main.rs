@@ -27,9 +27,9 @@ struct Cli {
 enum Verb {
     /// Run the tests, tier by tier
     Test(test::Flags),
-    /// Check formatting, lints and dependencies
+    /// Check formatting and lints
     Lint(lint::Flags),
-    /// Measure the render against itself: cold, warm, per plugin
+    /// Measure the portal's render: cold, warm, against formatting alone
     Bench,
     /// Build the pinned programs that tests need, into a cache outside the checkout
     Tools,

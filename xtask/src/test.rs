@@ -3,7 +3,7 @@
 use anyhow::bail;
 use clap::Args;
 
-use crate::process::{self, cargo, exists};
+use crate::process::{self, cargo, exists, root};
 use crate::{lint, tools};
 
 #[derive(Args)]
@@ -39,6 +39,9 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<()> {
             skipped.push(format!("{} (needs {})", tier.name, tier.program));
         }
     }
+    if !root().join("../shared/corpus").is_dir() {
+        eprintln!("SKIPPED: real manifests (data beside the checkout that is not part of it)");
+    }
     for tier in &skipped {
         eprintln!("SKIPPED: {tier}");
     }
@@ -55,7 +58,7 @@ fn is_there(program: &str) -> bool {
             .arg("version")
             .output()
             .is_ok_and(|output| output.status.success()),
-        _ => tools::find(program).is_some_and(|path| exists(&path)),
+        _ => exists(&tools::cargo_deny()),
     }
 }
 

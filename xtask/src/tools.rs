@@ -12,7 +12,7 @@ const CARGO_DENY: &str = "0.20.2";
 
 pub(crate) fn run() -> anyhow::Result<()> {
     oracle()?;
-    if find("cargo-deny").is_some_and(|path| exists(&path)) {
+    if exists(&cargo_deny()) {
         return Ok(());
     }
     let folder = cache()?.join(format!("cargo-deny-{CARGO_DENY}"));
@@ -24,10 +24,10 @@ pub(crate) fn run() -> anyhow::Result<()> {
     fs::remove_dir_all(&target).context("removing what the build left")
 }
 
-/// Where a program is: in the cache, or wherever the shell finds it.
-pub(crate) fn find(program: &str) -> Option<PathBuf> {
-    let cached = cache().ok()?.join(format!("{program}-{CARGO_DENY}")).join("bin").join(program);
-    if cached.is_file() { Some(cached) } else { Some(PathBuf::from(program)) }
+/// Where cargo-deny is: in the cache, or wherever the shell finds it.
+pub(crate) fn cargo_deny() -> PathBuf {
+    let cached = cache().ok().map(|cache| cache.join(format!("cargo-deny-{CARGO_DENY}/bin/cargo-deny")));
+    cached.filter(|path| path.is_file()).unwrap_or_else(|| PathBuf::from("cargo-deny"))
 }
 
 /// Builds the program that prints kubectl's reading of YAML, and tells where it is.

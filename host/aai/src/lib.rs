@@ -6,4 +6,3 @@ mod intent;
 mod profile;
 
 pub use intent::{Declared, Intent, IntentError};
-pub use profile::keys;

@@ -56,12 +56,12 @@ impl Edit {
 
 fn set(root: &mut Value, at: &Pointer, value: Value) -> Result<(), EditError> {
     let mut place = root;
-    let mut way = Pointer::default();
-    for token in at.tokens() {
+    for (depth, token) in at.tokens().iter().enumerate() {
         // An explicit null stands for a map that is not there, as in `annotations:` without any.
         if *place == Value::Null {
             *place = Value::Object(Map::new());
         }
+        let way = || at.tokens().iter().take(depth).fold(Pointer::default(), |way, token| way.join(token));
         place = match place {
             Value::Object(map) => {
                 if map.get(token).is_none() {
@@ -70,11 +70,10 @@ fn set(root: &mut Value, at: &Pointer, value: Value) -> Result<(), EditError> {
                 map.get_mut(token).ok_or_else(|| EditError::Missing(at.clone()))?
             }
             Value::Array(items) => {
-                index(token).and_then(|i| items.get_mut(i)).ok_or_else(|| EditError::NoIndex(way.clone()))?
+                index(token).and_then(|i| items.get_mut(i)).ok_or_else(|| EditError::NoIndex(way()))?
             }
-            _ => return Err(EditError::NotACollection(way)),
+            _ => return Err(EditError::NotACollection(way())),
         };
-        way = way.join(token);
     }
     *place = value;
     Ok(())

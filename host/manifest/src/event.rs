@@ -410,10 +410,16 @@ fn merged(steps: Vec<Step>) -> Result<Map, EventError> {
         }
     }
     // What type a merged key had is not known any more; a number or boolean that meets one is refused.
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    if !typed.is_empty() {
+        for (name, _) in &entries {
+            *counts.entry(name).or_default() += 1;
+        }
+    }
     for (index, at) in typed {
-        let key = entries[index].0.clone();
-        if entries.iter().enumerate().any(|(other, (name, _))| other != index && *name == key) {
-            return Err(EventError { at, kind: ReadErrorKind::DuplicateKey { key, first: at } });
+        let key = &entries[index].0;
+        if counts.get(key.as_ref()).is_some_and(|count| *count > 1) {
+            return Err(EventError { at, kind: ReadErrorKind::DuplicateKey { key: key.clone(), first: at } });
         }
     }
     Ok(Map::from_last(entries))

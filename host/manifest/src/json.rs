@@ -44,15 +44,21 @@ pub fn parse(text: &str) -> Result<Value, JsonError> {
 pub(crate) fn stream(text: &str) -> Result<Vec<(Value, Position)>, JsonError> {
     let mut values = Vec::new();
     let mut stream = serde_json::Deserializer::from_str(text).into_iter::<Value>();
-    let (mut line, mut counted) = (1, 0);
+    let (mut at, mut counted) = (Position { line: 1, column: 1 }, 0);
     loop {
         let offset = stream.byte_offset();
         let start = text.len() - text[offset..].trim_start().len();
         let Some(value) = stream.next() else { return Ok(values) };
-        line += text[counted..start].matches('\n').count();
+        let passed = &text[counted..start];
         counted = start;
-        let column = text[..start].rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
-        values.push((value?, Position { line, column }));
+        match passed.rsplit_once('\n') {
+            Some((lines, last)) => {
+                at.line += lines.matches('\n').count() + 1;
+                at.column = last.chars().count() + 1;
+            }
+            None => at.column += passed.chars().count(),
+        }
+        values.push((value?, at));
     }
 }
 

@@ -40,8 +40,14 @@ impl Object {
 
     /// An object that no file holds. `None` where `value` is no map with `apiVersion` and `kind`.
     pub fn added(value: Value) -> Option<Self> {
-        let named = |field| value.str_at(&[field]).is_some_and(|text| !text.is_empty());
-        (named("apiVersion") && named("kind")).then_some(Self { value, source: None })
+        let object = Self { value, source: None };
+        object.is_typed().then_some(object)
+    }
+
+    /// Whether `apiVersion` and `kind` are there; edits may take them away.
+    pub fn is_typed(&self) -> bool {
+        let named = |field| self.value.str_at(&[field]).is_some_and(|text| !text.is_empty());
+        named("apiVersion") && named("kind")
     }
 
     /// `v1`, `apps/v1`, …

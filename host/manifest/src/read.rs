@@ -139,6 +139,9 @@ pub enum ReadErrorKind {
     /// No `apiVersion` or no `kind`, or not text.
     #[error("`{0}` is missing or no text")]
     MissingField(&'static str),
+    /// A name that is read as a boolean or number, as `y` and `12` are.
+    #[error("`metadata.{0}` is no text; put it in quotes")]
+    MetadataText(&'static str),
     /// A list whose `items` are not a list.
     #[error("`items` of a List is no list")]
     Items,
@@ -268,6 +271,13 @@ impl Reader {
         for field in ["apiVersion", "kind"] {
             if map.get(field).and_then(Value::as_str).is_none_or(str::is_empty) {
                 self.fail(file, document, at, ReadErrorKind::MissingField(field));
+                return;
+            }
+        }
+        for field in ["name", "namespace", "generateName"] {
+            let value = map.get("metadata").and_then(|metadata| metadata.get(field));
+            if value.is_some_and(|value| value.as_str().is_none() && *value != Value::Null) {
+                self.fail(file, document, at, ReadErrorKind::MetadataText(field));
                 return;
             }
         }

@@ -218,11 +218,6 @@ impl Map {
         self.0.iter().map(|(key, value)| (key.as_ref(), value))
     }
 
-    /// Members in canonical order, values to change.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut Value)> {
-        self.0.iter_mut().map(|entry| (entry.0.as_ref(), &mut entry.1))
-    }
-
     /// How many members there are.
     pub fn len(&self) -> usize {
         self.0.len()

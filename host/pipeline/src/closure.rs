@@ -10,6 +10,7 @@ use lathe_manifest::{Object, Value, pointer};
 
 use crate::decode;
 use crate::environment::{Environment, Territory, is_within};
+use crate::field::{names_a_namespace, names_a_type, names_an_object, qualified_name, renders_later};
 use crate::file::Acknowledge;
 use crate::report::Hit;
 
@@ -27,6 +28,8 @@ pub(crate) struct Search<'a> {
     pub(crate) territory: &'a Territory,
     /// The namespaces of the input.
     pub(crate) namespaces: &'a BTreeSet<String>,
+    /// The Services of the input, by name and namespace.
+    pub(crate) services: &'a BTreeSet<(String, String)>,
     pub(crate) acknowledge: &'a [Acknowledge],
 }
 
@@ -76,7 +79,7 @@ impl Walk<'_> {
         } else {
             object.namespace()
         };
-        if !namespace.is_empty() && namespace != target {
+        if namespace != target {
             self.note(&whole, "namespace", namespace, "leftover");
         }
         self.value(object, &object.value, &mut String::new(), "");
@@ -86,27 +89,23 @@ impl Walk<'_> {
         let length = at.len();
         match value {
             Value::String(text) => {
-                let secret =
-                    object.is_secret() && (at.starts_with("/data/") || at.starts_with("/stringData/"));
+                let secret = lathe_secrets::is_secret_field(object, at);
                 let place = Place { object, pointer: at, secret };
-                if names_a_type(at) {
+                if names_a_type(object, at) || names_an_object(at) {
                     return;
                 }
+                let text = qualified_name(object, at, text);
                 if names_a_namespace(object, at)
-                    && self.of.namespaces.contains(text.as_ref())
-                    && **text != *self.of.environment.namespace
+                    && self.of.namespaces.contains(text)
+                    && *text != *self.of.environment.namespace
                 {
                     self.note(&place, "namespace", text, "leftover");
                 }
                 self.text(&place, text);
                 let encoded = (secret && at.starts_with("/data/")) || at.starts_with("/binaryData/");
-                let decoded = if encoded {
-                    decode::base64(text).into_iter().collect()
-                } else {
-                    decode::base64_runs(text)
-                };
-                for text in &decoded {
-                    self.text(&place, text);
+                let whole = if encoded { decode::base64(text) } else { None };
+                for inner in decode::base64_runs(whole.as_deref().unwrap_or(text)).iter().chain(&whole) {
+                    self.text(&place, inner);
                 }
             }
             Value::Array(items) => {
@@ -146,6 +145,7 @@ impl Walk<'_> {
                 if let Some(twice) = decode::unescape(&once) {
                     self.plain_text(place, &twice);
                 }
+                self.raw_hosts(place, text);
             }
         }
     }
@@ -165,12 +165,29 @@ impl Walk<'_> {
                 continue;
             }
             let (token_start, token_end) = (host_start(&text, start), host_end(&text, end));
-            let host = text[token_start..token_end].trim_matches('.');
+            // A dot at the end is the root's; one at the front means that something stands before that is no label.
+            let host = text[token_start..token_end].trim_end_matches('.');
             let class = self.class(host, &text[..token_start], &text[token_end..]);
             // Around the needle may stand a password.
             self.note(place, "host", if place.secret { &needle } else { host }, class);
         }
         self.services(place, &text);
+        self.short_services(place, &text);
+    }
+
+    /// Source hosts as they stand among escapes, where undoing one could have eaten the first letters of a host.
+    fn raw_hosts(&mut self, place: &Place<'_>, text: &str) {
+        let text = text.to_lowercase();
+        let mut found = Vec::new();
+        for (needle, _) in self.needles.iter().filter(|(_, zone)| !zone) {
+            let starts = text.match_indices(needle.as_str()).map(|(start, _)| start);
+            let alone = starts.filter(|start| !text[..*start].ends_with(is_host_char));
+            found.extend(alone.map(|start| (start, needle.clone())));
+        }
+        for (start, needle) in found {
+            let class = self.class(&needle, &text[..start], &text[start + needle.len()..]);
+            self.note(place, "host", &needle, class);
+        }
     }
 
     /// Names of Services in namespaces other than the review's.
@@ -185,6 +202,7 @@ impl Walk<'_> {
             let Some(namespace) = labels.last().filter(|label| !label.is_empty()) else { continue };
             let shared = labels.join(".");
             let known = *namespace == self.of.environment.namespace
+                || shared == "kubernetes.default"
                 || self.of.territory.shared_services.contains(&shared);
             // One label before `.svc` may be the end of a file's name, unless it is a namespace of the input.
             if known || (labels.len() < 2 && !self.of.namespaces.contains(*namespace)) {
@@ -192,6 +210,31 @@ impl Walk<'_> {
             }
             let name = if place.secret { format!("(…).{namespace}.svc") } else { format!("{shared}.svc") };
             self.note(place, "service", &name, "leftover");
+        }
+    }
+
+    /// Short names of Services of the input, `name.namespace`, which resolve from within any namespace.
+    fn short_services(&mut self, place: &Place<'_>, text: &str) {
+        let mut found = Vec::new();
+        for namespace in self.of.namespaces.iter().filter(|name| **name != self.of.environment.namespace) {
+            let needle = format!(".{namespace}");
+            for (at, _) in text.match_indices(needle.as_str()) {
+                let (start, end) = (host_start(text, at), at + needle.len());
+                let after = text[end..].chars().next();
+                let name = text[start..at].rsplit('.').next().unwrap_or_default();
+                let address = text[..start].ends_with(['/', '@'])
+                    || after == Some(':') && { text[end + 1..].starts_with(|c: char| c.is_ascii_digit()) };
+                let whole = after.is_none_or(|c| !is_host_char(c));
+                let known = self.of.services.contains(&(name.to_owned(), namespace.clone()));
+                if whole && !name.is_empty() && address && (known || text[..start].ends_with("//")) {
+                    found.push(format!("{name}.{namespace}"));
+                }
+            }
+        }
+        for name in found {
+            let shown = name.rsplit('.').next().unwrap_or_default();
+            let shown = if place.secret { format!("(…).{shown}") } else { name.clone() };
+            self.note(place, "service", &shown, "leftover");
         }
     }
 
@@ -217,13 +260,12 @@ impl Walk<'_> {
             pointer: pointer.to_owned(),
             kind,
             host: host.to_owned(),
+            secret: place.secret,
             class,
             reason: None,
         };
         if class == "leftover" {
-            let explains = |entry: &&Acknowledge| {
-                names(&entry.object, object) && (entry.pointer == pointer || entry.pointer.is_empty())
-            };
+            let explains = |entry: &&Acknowledge| names(&entry.object, object) && entry.pointer == pointer;
             let mut entries = self.of.acknowledge.iter().enumerate().filter(|(_, entry)| explains(entry));
             if let Some((index, entry)) = entries.next() {
                 hit.class = "acknowledged";
@@ -240,61 +282,44 @@ fn names(text: &str, object: &Object) -> bool {
     text == object.label() || text.split_once('/') == Some((object.kind(), object.name()))
 }
 
-/// Objects from which a controller makes others on the cluster, where nobody looks at hosts any more.
-fn renders_later(object: &Object) -> bool {
-    matches!(
-        (object.group(), object.kind()),
-        ("helm.toolkit.fluxcd.io", "HelmRelease")
-            | ("kustomize.toolkit.fluxcd.io", "Kustomization")
-            | ("helm.cattle.io", "HelmChart")
-            | ("argoproj.io", "Application" | "ApplicationSet")
-    )
-}
-
-/// Fields that name an API group, which may lie in an owned zone and is no host.
-fn names_a_type(at: &str) -> bool {
-    at.ends_with("/apiVersion")
-        || at.ends_with("/apiGroup")
-        || at.contains("/apiGroups/")
-        || at == "/kind"
-        || at == "/spec/group"
-        || at.starts_with("/metadata/finalizers/")
-}
-
-/// Fields that name a namespace by their own name.
-fn names_a_namespace(object: &Object, at: &str) -> bool {
-    let field =
-        at.ends_with("/namespace") || at.ends_with("/targetNamespace") || at.contains("/namespaceSelector/");
-    field && !matches!(object.kind(), "ConfigMap" | "Secret") && at != "/metadata/namespace"
-}
-
 fn is_host_char(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '-' | '_' | '.')
 }
 
+/// How far around a hit its host is looked for; names end at 253 characters (RFC 1123).
+const LONGEST_HOST: usize = 256;
+
 fn host_start(text: &str, from: usize) -> usize {
-    let before = text[..from].char_indices().rev().take_while(|(_, c)| is_host_char(*c)).last();
+    let before =
+        text[..from].char_indices().rev().take(LONGEST_HOST).take_while(|(_, c)| is_host_char(*c)).last();
     before.map_or(from, |(at, _)| at)
 }
 
 fn host_end(text: &str, from: usize) -> usize {
-    text[from..].find(|c| !is_host_char(c)).map_or(text.len(), |length| from + length)
+    let after = text[from..].char_indices().take(LONGEST_HOST).take_while(|(_, c)| is_host_char(*c)).last();
+    after.map_or(from, |(at, c)| from + at + c.len_utf8())
 }
 
-/// Whether the host is a mail address's domain: a plain local part, opened by nothing that a URL's userinfo would have
-/// before it, and no port or path behind.
+/// Whether the host is a mail address's domain (or Git's host): a plain local part, opened by nothing that a URL's
+/// userinfo could have before it, and no port or path behind.
 fn is_mail(before: &str, after: &str) -> bool {
     let Some(local) = before.strip_suffix('@') else { return false };
     let rest =
         local.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-'));
-    let opened = rest.is_empty()
-        || rest.ends_with("mailto:")
-        || rest.ends_with(|c: char| !matches!(c, ':' | '/' | '@' | '$' | '}' | ')' | '%' | '!' | '#'));
-    let address = after.starts_with('/')
-        || after
-            .strip_prefix(':')
-            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '/'));
-    rest.len() < local.len() && opened && !address
+    let word = rest
+        .rsplit(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<'))
+        .next()
+        .unwrap_or(rest);
+    let opened =
+        word.is_empty() || word.ends_with("mailto:") || word.ends_with([',', ';', '=', '(', '[', '|', ':']);
+    let url = word.contains("://") || (word.ends_with(':') && !word.ends_with("mailto:"));
+    let git = &local[rest.len()..] == "git";
+    let address = match after.chars().next() {
+        Some('/' | '?' | '#') => true,
+        Some(':') => !git || after[1..].starts_with(|c: char| c.is_ascii_digit() || c == '/'),
+        _ => false,
+    };
+    rest.len() < local.len() && opened && !url && !address
 }
 
 fn is_urn(before: &str) -> bool {
@@ -326,10 +351,12 @@ mod tests {
         let acknowledge =
             [Acknowledge { object: "ConfigMap/m".into(), pointer: "/data/ack".into(), reason: "why".into() }];
         let namespaces = ["portal".to_owned()].into();
+        let services = [("backend".to_owned(), "portal".to_owned())].into();
         let search = Search {
             environment: &environment,
             territory: &territory,
             namespaces: &namespaces,
+            services: &services,
             acknowledge: &acknowledge,
         };
         let closure = search.check([&object].into_iter());
@@ -368,7 +395,17 @@ mod tests {
             "u:p@portal.example.org:5432/db",
             "root@db.example.org:/backup",
             "unknown.rv.example.org",
+            "redis://:p*x@redis.example.org",
+            "amqps://user:pa,ss@rabbit.example.org?heartbeat=10",
+            "redis://:p=x@portal.example.org",
+            "backup@files.example.org:backup/",
+            "https://*.aai.example.org",
+            "proxy_pass http://backend.portal;",
+            "http://operator-made.portal:8080/",
+            "mongodb://mongo-0.mongo.portal:27017,mongo-1.mongo.portal:27017",
             "Basic dTpwb3J0YWwuZXhhbXBsZS5vcmc=",
+            "AUTH=dTpwb3J0YWwuZXhhbXBsZS5vcmc=",
+            "/x/dTpwb3J0YWwuZXhhbXBsZS5vcmc/y",
             "mongo.portal.svc.cluster.local",
             "rabbit@$(POD).rabbit.portal.svc",
             "${HOST}.portal.svc.cluster.local",
@@ -376,6 +413,7 @@ mod tests {
         ] {
             assert_eq!(class(text), Some("leftover"), "{text}");
         }
+        assert_eq!(classes(r#"{"apiVersion":"https://portal.example.org"}"#)[0].1, "leftover");
     }
 
     #[test]
@@ -387,9 +425,16 @@ mod tests {
             assert_eq!(class(text), Some("protected"), "{text}");
         }
         assert_eq!(class("urn:geant:portal.example.org:x#aai"), Some("protected"));
-        for text in
-            ["myexample.org", "mongo.p-1.svc.cluster.local", "smtp.mail.svc", "service.svc", "x.p-1.svcs"]
-        {
+        for text in [
+            "myexample.org",
+            "mongo.p-1.svc.cluster.local",
+            "smtp.mail.svc",
+            "service.svc",
+            "x.p-1.svcs",
+            "kubernetes.default.svc",
+            "import com.backend.portal;",
+            "backend.portal: x",
+        ] {
             assert_eq!(class(text), None, "{text}");
         }
         assert_eq!(

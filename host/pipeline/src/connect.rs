@@ -1,5 +1,6 @@
 //! A plugin's calls during one transform, led to the tables of secrets and intents.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lathe_aai::{Declared, IntentError};
@@ -39,6 +40,7 @@ impl capability::Secrets for Secrets {
 #[derive(Debug, Default)]
 pub(crate) struct Intents {
     pub(crate) declared: Vec<Declared>,
+    known: HashSet<String>,
     pub(crate) refused: Vec<IntentError>,
 }
 
@@ -61,7 +63,8 @@ impl capability::Clients for Clients {
                     .map(|(field, key)| (field.to_owned(), key.to_owned()))
                     .collect();
                 let binding = Binding { secret_name: declared.intent.secret_name.clone(), keys };
-                if !intents.declared.contains(&declared) {
+                // Declaring the same intent twice is one declaration.
+                if intents.known.insert(intent.to_owned()) {
                     intents.declared.push(declared);
                 }
                 binding

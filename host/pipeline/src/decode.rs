@@ -26,7 +26,9 @@ pub(crate) fn unescape(text: &str) -> Option<String> {
         let (decoded, length) = match byte {
             b'%' => hex(bytes.get(at + 1..at + 3)).map_or((*byte, 1), |code| (code_byte(code), 3)),
             b'\\' => match bytes.get(at + 1) {
-                Some(b'n' | b't' | b'r') => (b' ', 2),
+                Some(b'n' | b't' | b'r' | b'b' | b'B' | b's' | b'S' | b'w' | b'W' | b'A' | b'z' | b'Z') => {
+                    (b' ', 2)
+                }
                 Some(b'x') => hex(bytes.get(at + 2..at + 4)).map_or((*byte, 1), |code| (code_byte(code), 4)),
                 Some(b'u') => hex(bytes.get(at + 2..at + 6)).map_or((*byte, 1), |code| (code_byte(code), 6)),
                 // `\\` before anything is the escape of an escape: look at what follows.
@@ -60,15 +62,21 @@ pub(crate) fn base64(text: &str) -> Option<String> {
 /// The texts that runs of base64 within a text hold, as in `Basic dXNlcjpw…`; short runs are words.
 pub(crate) fn base64_runs(text: &str) -> Vec<String> {
     const SHORTEST: usize = 16;
-    let digit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '-' | '_');
+    let digit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_');
     let runs = text.split(|c| !digit(c)).filter(|run| run.len() >= SHORTEST);
-    runs.filter_map(|run| {
-        let standard = run.trim_end_matches('=').replace('-', "+").replace('_', "/");
-        // A run may have lost its end to something beside it that is a digit as well.
-        let whole = &standard[..standard.len() - usize::from(standard.len() % 4 == 1)];
-        base64(whole)
-    })
-    .collect()
+    // A slash is a digit, or the end of a path's part.
+    let parts = runs.flat_map(|run| {
+        std::iter::once(run).chain(run.split('/').filter(move |part| part.len() < run.len()))
+    });
+    let parts = parts.filter(|part| part.len() >= SHORTEST);
+    parts
+        .filter_map(|run| {
+            let standard = run.replace('-', "+").replace('_', "/");
+            // A run may have lost its end to something beside it that is a digit as well.
+            let whole = &standard[..standard.len() - usize::from(standard.len() % 4 == 1)];
+            base64(whole)
+        })
+        .collect()
 }
 
 fn hex(digits: Option<&[u8]>) -> Option<u32> {

@@ -1,6 +1,7 @@
 //! A plugin's edits applied to the tree that the host owns. A plugin that answers nonsense is a fault, told by name.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
 
 use lathe_manifest::{Edit, Object, Pointer, Value, json};
 use lathe_runtime::types::{Edit as Answer, Location, Write};
@@ -9,20 +10,28 @@ use crate::problem::Problem;
 use crate::provenance::Provenance;
 use crate::tree::Tree;
 
-/// Applies the edits in order. `keys` are the objects of the request, by their position in it. Tells how many leaves
+/// How deep an object may nest after an edit; the reader's own limit.
+const DEEPEST: usize = 512;
+
+/// Applies the edits in order, within the plugin's deadline. `keys` are the objects of the request, by their position in it. Tells how many leaves
 /// changed; on an error the tree is not to be used any more.
 pub(crate) fn apply(
     tree: &mut Tree,
     keys: &[u32],
     plugin: &str,
     edits: Vec<Answer>,
+    deadline: Duration,
     provenance: &mut Provenance,
 ) -> Result<usize, Problem> {
+    let started = Instant::now();
     let mut changed = 0;
     let mut positions = tree.positions();
-    let mut before: HashMap<u32, Value> = HashMap::new();
+    let mut before: BTreeMap<u32, Value> = BTreeMap::new();
     let mut dropped = Vec::new();
-    for edit in edits {
+    for (count, edit) in edits.into_iter().enumerate() {
+        if count % 1024 == 1023 && started.elapsed() > deadline {
+            return Err(fault(plugin, "returns edits that take longer to apply than its deadline"));
+        }
         match edit {
             Answer::AddObject(text) => {
                 let object = parse(&text).ok().and_then(Object::added).filter(is_named);
@@ -58,7 +67,7 @@ pub(crate) fn apply(
     }
     for (key, before) in before {
         let Some(entry) = positions.get(&key).and_then(|at| tree.entries.get(*at)) else { continue };
-        if !is_named(&entry.object) || Object::added(entry.object.value.clone()).is_none() {
+        if !is_named(&entry.object) || !entry.object.is_typed() {
             let told = format!("leaves {} without apiVersion, kind or name", entry.object.label());
             return Err(fault(plugin, &told));
         }
@@ -71,7 +80,7 @@ pub(crate) fn apply(
 fn change(
     tree: &mut Tree,
     positions: &HashMap<u32, usize>,
-    before: &mut HashMap<u32, Value>,
+    before: &mut BTreeMap<u32, Value>,
     plugin: &str,
     key: u32,
     edit: Edit,
@@ -79,11 +88,10 @@ fn change(
     let entry = positions.get(&key).and_then(|at| tree.entries.get_mut(*at));
     let Some(entry) = entry else { return Err(fault(plugin, "edits an object that it has dropped")) };
     before.entry(key).or_insert_with(|| entry.object.value.clone());
-    let pointer = edit.pointer().to_string();
     let applied = edit.apply(&mut entry.object.value);
     applied.map_err(|error| {
         let told = format!("an edit of the plugin does not apply: {error}");
-        Problem::new("plugin-fault", told).at(entry.object.label(), pointer).by(plugin)
+        Problem::new("plugin-fault", told).at(entry.object.label(), "").by(plugin)
     })
 }
 
@@ -95,6 +103,9 @@ fn written(
 ) -> Result<(u32, Edit), Problem> {
     let (key, pointer) = place(keys, plugin, &write.at)?;
     let value = parse(&write.value).map_err(|()| fault(plugin, &format!("writes no JSON to `{pointer}`")))?;
+    if pointer.tokens().len() + depth(&value) > DEEPEST {
+        return Err(fault(plugin, &format!("nests an object deeper than {DEEPEST} levels")));
+    }
     Ok((key, edit(pointer, value)))
 }
 
@@ -113,6 +124,15 @@ fn key_of(keys: &[u32], position: u32, plugin: &str) -> Result<u32, Problem> {
 fn parse(text: &str) -> Result<Value, ()> {
     // What is wrong with the text could quote it, and it could hold anything.
     json::parse(text).map_err(drop)
+}
+
+/// How deep a value nests. Parsing has bounded it.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(map) => 1 + map.iter().map(|(_, value)| depth(value)).max().unwrap_or(0),
+        _ => 0,
+    }
 }
 
 fn is_named(object: &Object) -> bool {

@@ -1,6 +1,6 @@
 //! The pipeline file, `lathe.yaml`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lathe_manifest::Value;
 use lathe_runtime::Limits;
@@ -14,6 +14,9 @@ use crate::typed;
 
 /// The version of the files this Lathe reads and writes.
 pub(crate) const API_VERSION: &str = "lathe.dev/v1alpha1";
+
+/// The plugin that opens references.
+pub(crate) const SECRETS: &str = "builtin:secrets";
 
 /// What happens to which manifests in which environment.
 #[derive(Clone, Debug, Deserialize)]
@@ -152,10 +155,9 @@ impl Pipeline {
                 self.api_version, self.kind
             ));
         }
-        for name in [self.project(), &self.metadata.name]
-            .into_iter()
-            .chain(self.environments.keys().map(String::as_str))
-        {
+        let own = [self.project(), &self.metadata.name].into_iter();
+        let names: BTreeSet<&str> = own.chain(self.environments.keys().map(String::as_str)).collect();
+        for name in names {
             if !is_label_value(name) {
                 wrong.push(format!(
                     "`{name}` names a project or environment and is no label value (63 of A-Z a-z 0-9 - _ .)"
@@ -175,8 +177,14 @@ impl Pipeline {
                     "transforms[{index}].plugin: `{plugin}` is neither `builtin:NAME` nor `path:FILE`"
                 ));
             }
-            if transform.plugin == "builtin:secrets" && index > 0 {
-                wrong.push(format!("transforms[{index}].plugin: builtin:secrets comes first, before plugins that see its tokens"));
+        }
+        for environment in self.environments.keys() {
+            let late =
+                self.transforms_in(environment).skip(1).find(|(_, transform)| transform.plugin == SECRETS);
+            if let Some((index, _)) = late {
+                wrong.push(format!(
+                    "transforms[{index}].plugin: {SECRETS} comes first in `{environment}`, before plugins that see its tokens"
+                ));
             }
         }
         for (index, entry) in self.acknowledge.iter().enumerate() {
@@ -213,7 +221,9 @@ mod tests {
             wrong("inputs: []\ninputs: []\n"),
             ["lathe.yaml:5:1: document 1: the key `inputs` stands here again; it stood on line 4 first"]
         );
-        let told = wrong("transforms:\n- plugin: oci:x\n- plugin: builtin:secrets\n  environments: [prd]\n");
+        let told = wrong(
+            "environments: {a: {namespace: a}}\ntransforms:\n- plugin: oci:x\n  environments: [prd]\n- plugin: path:x\n- plugin: builtin:secrets\n",
+        );
         assert_eq!(told.len(), 3, "{told:?}");
         assert!(
             wrong("environments: {a: {namespace: b, review: x}}\n")[0]

@@ -8,6 +8,7 @@ mod connect;
 mod decode;
 mod edits;
 mod environment;
+mod field;
 mod file;
 mod lock;
 mod plugin;

@@ -48,9 +48,7 @@ impl Plugins {
         for transform in &pipeline.transforms {
             let name = &transform.plugin;
             if let Some(prepared) = plugins.get_mut(name) {
-                if let Some(limits) = &transform.limits {
-                    raise(&mut prepared.limits, limits);
-                }
+                raise(&mut prepared.limits, &transform.limits.clone().unwrap_or_default());
                 continue;
             }
             match prepare(name, folder, builtins) {
@@ -93,7 +91,11 @@ fn prepare(
         return Ok((Plugin::new(name, Cow::Borrowed(builtin.wasm))?, Some(builtin)));
     }
     let path = name.strip_prefix("path:").unwrap_or(name);
-    let bytes = fs::read(folder.join(path)).map_err(|error| problem(format!("plugin `{name}`: {error}")))?;
+    let file = folder.join(path);
+    if fs::metadata(&file).is_ok_and(|meta| !meta.is_file()) {
+        return Err(problem(format!("plugin `{name}` is no plain file")));
+    }
+    let bytes = fs::read(file).map_err(|error| problem(format!("plugin `{name}`: {error}")))?;
     Ok((Plugin::new(name, bytes)?, None))
 }
 

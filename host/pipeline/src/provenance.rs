@@ -71,7 +71,10 @@ fn shown(secret: bool, pointer: &str, value: &Value) -> String {
         "/metadata/labels",
         "/metadata/generateName",
     ];
-    let hidden = secret && !open.iter().any(|prefix| pointer.starts_with(prefix));
+    let below = |prefix: &str| {
+        pointer.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let hidden = secret && !open.into_iter().any(below);
     let text = json::to_string(value);
     if hidden || text.contains(TOKEN_PREFIX) { HIDDEN.to_owned() } else { text }
 }

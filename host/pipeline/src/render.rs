@@ -1,6 +1,6 @@
 //! One run: seal, transform by transform, verify, close, fill.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -9,18 +9,18 @@ use lathe_runtime::capability::Capabilities;
 use lathe_runtime::types::{self, Request};
 use lathe_runtime::{Runtime, Transformed};
 use lathe_secrets::provider::Resolver;
-use lathe_secrets::{Fill, Seal, SecretErrorKind};
+use lathe_secrets::{Fill, Seal, SecretErrorKind, reference};
 
 use crate::closure::Search;
 use crate::connect::{self, Clients, Intents, Secrets};
 use crate::edits;
 use crate::environment::Environment;
-use crate::file::{Pipeline, TransformSpec};
+use crate::file::{Pipeline, SECRETS, TransformSpec};
 use crate::lock::Lock;
 use crate::plugin::{Plugins, Prepared};
 use crate::problem::Problem;
-use crate::provenance::Provenance;
-use crate::report::{Hit, PluginRun, Report, SecretPlace};
+use crate::provenance::{Provenance, Write};
+use crate::report::{Changed, Finding, Hit, PluginRun, Report, SecretPlace};
 use crate::tree::{Entry, Tree};
 
 /// Marks objects that still hold references.
@@ -70,6 +70,10 @@ impl Render<'_> {
             return run.finish();
         }
         run.seal();
+        if !run.report.problems.is_empty() {
+            // What could not be sealed is for no plugin to see.
+            return run.finish();
+        }
         for (_, transform) in self.pipeline.transforms_in(&self.environment.name) {
             if let Err(problem) = run.transform(transform) {
                 // What later transforms would say of a tree in this state means nothing.
@@ -96,6 +100,8 @@ struct Run<'a> {
     found: Vec<(Option<u32>, Problem)>,
     /// The namespaces of the input.
     namespaces: BTreeSet<String>,
+    /// The Services of the input, by name and namespace.
+    services: BTreeSet<(String, String)>,
 }
 
 impl<'a> Run<'a> {
@@ -106,10 +112,15 @@ impl<'a> Run<'a> {
             ("", "Namespace") => object.name().to_owned(),
             _ => object.namespace().to_owned(),
         };
+        let services =
+            objects.iter().filter(|object| object.kind() == "Service" && object.group().is_empty());
+        let services =
+            services.map(|object| (object.name().to_owned(), object.namespace().to_owned())).collect();
         let namespaces = objects.iter().map(named).filter(|name| !name.is_empty()).collect();
         Self {
             of,
             namespaces,
+            services,
             tree: Tree::new(objects),
             seal: Arc::new(Mutex::new(seal)),
             intents: Arc::default(),
@@ -124,12 +135,7 @@ impl<'a> Run<'a> {
         for entry in &mut self.tree.entries {
             seal.seal(entry.key, &mut entry.object);
         }
-        let labels = self.tree.labels();
-        for (key, pointer, reference) in seal.references() {
-            let object = labels.get(&key).cloned().unwrap_or_default();
-            let place = SecretPlace { object, pointer: pointer.to_owned(), reference: reference.to_owned() };
-            self.report.secrets.push(place);
-        }
+        self.report.problems.extend(seal.refusals().iter().cloned().map(Problem::from));
     }
 
     fn transform(&mut self, transform: &TransformSpec) -> Result<(), Box<Problem>> {
@@ -138,12 +144,13 @@ impl<'a> Run<'a> {
         let prepared = self.of.plugins.0.get(name).ok_or_else(missing)?;
         let (keys, request) = self.request(transform);
         let granted = self.capabilities(prepared, &keys);
-        let limits = transform.limits.as_ref().unwrap_or(&prepared.limits);
+        let limits = &transform.limits.clone().unwrap_or_default();
         let Transformed { outcome, fuel, .. } =
             self.of.runtime.transform(&prepared.plugin, &request, granted, limits).map_err(Problem::from)?;
         let types::Outcome { edits, findings } = outcome;
         self.take_findings(name, &keys, findings);
-        let changes = edits::apply(&mut self.tree, &keys, name, edits, &mut self.provenance)?;
+        let changes =
+            edits::apply(&mut self.tree, &keys, name, edits, limits.deadline(), &mut self.provenance)?;
         self.report.plugins.push(PluginRun {
             plugin: name.to_owned(),
             digest: prepared.plugin.digest.clone(),
@@ -204,23 +211,36 @@ impl<'a> Run<'a> {
 
     fn take_findings(&mut self, plugin: &str, keys: &[u32], findings: Vec<types::Finding>) {
         const LONGEST: usize = 4096;
+        const MOST: usize = 10_000;
         let labels = self.tree.labels();
-        for finding in findings {
+        if findings.len() > MOST {
+            let told = format!("the plugin has {} findings, and {MOST} are told", findings.len());
+            self.found.push((None, Problem::new("too-many-findings", told).by(plugin)));
+        }
+        for finding in findings.into_iter().take(MOST) {
             let position = finding.at.as_ref().and_then(|at| usize::try_from(at.object).ok());
             let key = position.and_then(|at| keys.get(at)).copied();
-            let pointer = finding.at.map(|at| at.pointer).unwrap_or_default();
+            let mut pointer = finding.at.map(|at| at.pointer).unwrap_or_default();
+            pointer.truncate(pointer.floor_char_boundary(LONGEST));
             let mut message = finding.message;
             message.truncate(message.floor_char_boundary(LONGEST));
+            let kebab = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+            let sound = finding.code.len() <= 64 && finding.code.bytes().all(kebab);
+            let code = if sound { finding.code.as_str() } else { "malformed-code" };
             let object = key.and_then(|key| labels.get(&key)).cloned().unwrap_or_default();
-            let problem = Problem::new(&finding.code, message).at(object, pointer).by(plugin);
-            match finding.severity {
-                types::Severity::Error => self.found.push((key, problem)),
+            let problem = Problem::new(code, message).at(object, pointer).by(plugin);
+            let severity = match finding.severity {
+                types::Severity::Error => {
+                    self.found.push((key, problem));
+                    continue;
+                }
                 types::Severity::Warning => {
                     self.report.warnings.push(problem.to_string());
-                    self.report.findings.push(problem);
+                    "warning"
                 }
-                types::Severity::Info => self.report.findings.push(problem),
-            }
+                types::Severity::Info => "info",
+            };
+            self.report.findings.push(Finding { severity, problem });
         }
     }
 
@@ -253,7 +273,7 @@ impl<'a> Run<'a> {
 
     fn verify(&mut self) {
         let transforms = self.of.pipeline.transforms_in(&self.of.environment.name);
-        let opens = transforms.into_iter().any(|(_, transform)| transform.plugin == "builtin:secrets");
+        let opens = transforms.into_iter().any(|(_, transform)| transform.plugin == SECRETS);
         // Where values are asked for, a reference must not pass for one.
         let resolving = opens || self.of.values.is_some();
         let objects = self.tree.entries.iter().map(|entry| (entry.key, &entry.object));
@@ -284,6 +304,8 @@ impl<'a> Run<'a> {
                 && seal.holds_references(entry.key, &entry.object);
             mark(&mut entry.object.value, holds);
         }
+        // Objects with only a prefix for a name stand by what they hold, which is another thing now.
+        self.tree.sort();
         if plain > 0 {
             let told = format!(
                 "fields of the input's Secrets that hold plain text and are written as they stood: {plain}"
@@ -297,7 +319,8 @@ impl<'a> Run<'a> {
         let Some(territory) = &self.of.environment.territory else { return };
         let acknowledge = &self.of.pipeline.acknowledge;
         let namespaces = &self.namespaces;
-        let search = Search { environment: self.of.environment, territory, namespaces, acknowledge };
+        let (environment, services) = (self.of.environment, &self.services);
+        let search = Search { environment, territory, namespaces, services, acknowledge };
         let closure = search.check(self.tree.entries.iter().map(|entry| &entry.object));
         let labels = self.tree.labels();
         let told: HashSet<(&String, &String)> = (self.found.iter())
@@ -326,12 +349,23 @@ impl<'a> Run<'a> {
         self.report.problems.dedup();
         self.report.findings.sort();
         for entry in self.tree.entries.iter().chain(&self.tree.dropped) {
-            for (pointer, writes) in self.provenance.of(entry.key) {
-                let plugins = writes.iter().map(|write| write.plugin.clone()).collect();
-                let fields = self.report.changes.entry(entry.object.label()).or_default();
-                fields.insert(pointer.to_owned(), plugins);
+            let plugins = |writes: &[Write]| writes.iter().map(|write| write.plugin.clone()).collect();
+            let fields = self.provenance.of(entry.key);
+            let fields: BTreeMap<_, _> =
+                fields.map(|(pointer, writes)| (pointer.to_owned(), plugins(writes))).collect();
+            if !fields.is_empty() {
+                self.report.changes.push(Changed::new(&entry.object, fields));
             }
         }
+        for (key, pointer, reference) in connect::lock(&self.seal).references() {
+            let object = labels.get(&key).cloned().unwrap_or_default();
+            // What is no reference may be anything, a password as well.
+            let known = reference::parse(reference).is_ok();
+            let reference = if known { reference.to_owned() } else { "(malformed)".to_owned() };
+            let place = SecretPlace { object, pointer: pointer.to_owned(), reference };
+            self.report.secrets.push(place);
+        }
+        self.report.secrets.sort();
         let create_only =
             self.tree.entries.iter().filter(|entry| lathe_cluster::is_create_only(&entry.object));
         self.report.create_only = create_only.map(|entry| entry.object.label()).collect();
@@ -350,6 +384,7 @@ impl<'a> Run<'a> {
 fn leftover(hit: &Hit) -> Problem {
     let host = &hit.host;
     let told = match hit.kind {
+        "namespace" if host.is_empty() => "this stands in no namespace; a review has one".to_owned(),
         "namespace" => format!("namespace `{host}` of the input is left here; a review has one namespace"),
         "service" => format!(
             "`{host}` is a Service outside of this review; list it under `sharedServices` or acknowledge it"
@@ -357,6 +392,9 @@ fn leftover(hit: &Hit) -> Problem {
         "renders-later" => {
             "this makes objects on the cluster, where nobody looks for hosts; acknowledge it".to_owned()
         }
+        _ if hit.secret => format!(
+            "a host of `{host}` is left in this value, which no plugin sees; put it elsewhere or acknowledge it"
+        ),
         _ => format!("`{host}` of production is left here; map it, keep it or acknowledge it"),
     };
     Problem::new(&format!("leftover-{}", hit.kind), told).at(&hit.object, &hit.pointer)

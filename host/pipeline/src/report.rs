@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use lathe_aai::Declared;
+use lathe_manifest::Object;
 use serde::Serialize;
 
 use crate::environment::Environment;
 use crate::file::API_VERSION;
+use crate::lock::OUTPUT;
 use crate::problem::Problem;
 
 /// The report of one run. Lists are sorted, so that the same run gives the same bytes.
@@ -17,14 +19,16 @@ pub struct Report {
     pub api_version: &'static str,
     /// `Report`.
     pub kind: &'static str,
+    /// The output version of the Lathe that ran; the lock names it too.
+    pub output: u32,
     /// The environment.
     pub environment: Environment,
     /// The transforms that ran, in order.
     pub plugins: Vec<PluginRun>,
-    /// Object → field → plugins that wrote it, in order.
-    pub changes: BTreeMap<String, BTreeMap<String, Vec<String>>>,
+    /// The objects that plugins changed, in canonical order.
+    pub changes: Vec<Changed>,
     /// What the plugins found, short of problems.
-    pub findings: Vec<Problem>,
+    pub findings: Vec<Finding>,
     /// Login clients that were declared.
     pub clients: Vec<Declared>,
     /// Places where a production host or owned zone stands, and why it may.
@@ -37,6 +41,43 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// What keeps the run from its output; empty where all is well.
     pub problems: Vec<Problem>,
+}
+
+/// One object that plugins changed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Changed {
+    /// API group, empty for the core group.
+    pub group: String,
+    /// Kind.
+    pub kind: String,
+    /// Namespace as rendered, empty where there is none.
+    pub namespace: String,
+    /// Name, empty where there is only a prefix for one.
+    pub name: String,
+    /// Field → plugins that wrote it, in order; the empty field is the object as a whole.
+    pub fields: BTreeMap<String, Vec<String>>,
+}
+
+impl Changed {
+    pub(crate) fn new(object: &Object, fields: BTreeMap<String, Vec<String>>) -> Self {
+        Self {
+            group: object.group().to_owned(),
+            kind: object.kind().to_owned(),
+            namespace: object.namespace().to_owned(),
+            name: object.name().to_owned(),
+            fields,
+        }
+    }
+}
+
+/// Something that a plugin found and that does not refuse the run.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Finding {
+    /// `warning` or `info`.
+    pub severity: &'static str,
+    /// What and where.
+    #[serde(flatten)]
+    pub problem: Problem,
 }
 
 /// One transform that ran.
@@ -65,6 +106,8 @@ pub struct Hit {
     pub kind: &'static str,
     /// The host, namespace or Service in lower case; of a Secret's value only the zone or namespace.
     pub host: String,
+    /// Whether it stands in a value of a Secret.
+    pub secret: bool,
     /// `rewritten`, `kept`, `protected`, `acknowledged` or `leftover`.
     pub class: &'static str,
     /// The reason of an acknowledgement.
@@ -88,9 +131,10 @@ impl Report {
         Self {
             api_version: API_VERSION,
             kind: "Report",
+            output: OUTPUT,
             environment: environment.clone(),
             plugins: Vec::new(),
-            changes: BTreeMap::new(),
+            changes: Vec::new(),
             findings: Vec::new(),
             clients: Vec::new(),
             closure: Vec::new(),

@@ -8,7 +8,7 @@ use lathe_manifest::{Object, ReadOptions, Reader, identity, order};
 use crate::problem::Problem;
 
 /// The objects of all inputs, unique and in canonical order, and what the user should know of them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Inputs {
     /// The objects.
     pub objects: Vec<Object>,
@@ -17,7 +17,8 @@ pub struct Inputs {
 }
 
 /// Reads files and folders; `-` is standard input, whose bytes `stdin` gives. A folder's `.yaml`, `.yml` and `.json`
-/// files are read in the order of their names, without those of folders below it, as kubectl does.
+/// files are read in the order of their names, without those of folders below it, as kubectl does; `lathe.yaml` is a
+/// pipeline and no manifest.
 ///
 /// `base` is where relative paths start; messages name paths as they were given. All problems come at once.
 pub fn read(
@@ -84,7 +85,14 @@ fn files(
         }
     };
     let mut names: Vec<String> = Vec::new();
-    for entry in entries.flatten() {
+    for entry in entries {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                problems.push(unreadable(path, &error));
+                continue;
+            }
+        };
         match entry.file_name().into_string() {
             Ok(name) => names.push(name),
             Err(name) => {
@@ -117,7 +125,7 @@ fn files(
 
 fn is_manifest(name: &str) -> bool {
     let ending = Path::new(name).extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    matches!(ending, "yaml" | "yml" | "json") && name != "lathe.yaml" && !name.starts_with('.')
+    matches!(ending, "yaml" | "yml" | "json") && name != "lathe.yaml"
 }
 
 fn holds_manifests(folder: &Path) -> bool {

@@ -19,6 +19,9 @@ use crate::limits::Limits;
 use crate::state::{State, Stop};
 use crate::types;
 
+/// How much of a plugin's own words an error holds.
+const LONGEST_TEXT: usize = 4096;
+
 /// How often the engine looks at the clock; a deadline is kept to this.
 const TICK: Duration = Duration::from_millis(5);
 
@@ -35,8 +38,6 @@ pub struct Runtime {
 pub struct Transformed {
     /// The plugin's answer, not yet applied or believed.
     pub outcome: types::Outcome,
-    /// Level and text of what it logged, within the limit.
-    pub log: Vec<(String, String)>,
     /// The fuel it used: the same for the same input on every machine.
     pub fuel: u64,
 }
@@ -100,8 +101,14 @@ impl Runtime {
             ms = started.elapsed().as_millis(),
             "ran"
         );
-        let outcome = answer.map_err(|why| plugin.error(PluginErrorKind::Refused(why)))?;
-        Ok(Transformed { outcome, log: store.into_data().log, fuel })
+        let outcome = answer.map_err(|mut why| {
+            why.truncate(why.floor_char_boundary(LONGEST_TEXT));
+            plugin.error(PluginErrorKind::Refused(why))
+        })?;
+        for (level, message) in store.into_data().log {
+            tracing::info!(plugin = plugin.name, level, "{message}");
+        }
+        Ok(Transformed { outcome, fuel })
     }
 
     fn store(
@@ -218,6 +225,7 @@ fn ended(store: &Store<State>, error: &wasmtime::Error) -> PluginErrorKind {
     match (state.limiter.stop, error.downcast_ref::<Trap>()) {
         (Some(Stop::Memory), _) => PluginErrorKind::Memory(limits.memory_bytes),
         (Some(Stop::Table), _) => PluginErrorKind::Table,
+        (Some(Stop::Output), _) => PluginErrorKind::Output(limits.output_bytes),
         (Some(Stop::HostCalls), _) => PluginErrorKind::HostCalls(limits.host_calls),
         (Some(Stop::Sleep), _) => PluginErrorKind::Sleep(limits.deadline()),
         (Some(Stop::Describing), _) => PluginErrorKind::Describing,

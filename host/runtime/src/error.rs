@@ -52,7 +52,7 @@ pub enum PluginErrorKind {
     #[error("asked to sleep longer than its deadline of {} ms", .0.as_millis())]
     Sleep(Duration),
     /// It handed over more than it may.
-    #[error("handed over more than {0} bytes at once")]
+    #[error("handed over more than {0} bytes")]
     Output(u64),
     /// It ended itself as a program would.
     #[error("ended itself instead of answering{}", told(.0))]

@@ -17,7 +17,7 @@ pub struct Limits {
     pub deadline_ms: u64,
     /// Bytes of linear memory of all instances together.
     pub memory_bytes: u64,
-    /// Bytes that the plugin may hand to the host in one call, its answer included.
+    /// Bytes that the plugin may hand to the host at once, and by calls of capabilities in sum.
     pub output_bytes: u64,
     /// Calls of host functions.
     pub host_calls: u64,
@@ -48,6 +48,9 @@ impl Limits {
 /// How many table elements a plugin may have; tables hold function references, of which a large program has thousands.
 const TABLE_ELEMENTS: usize = 1 << 20;
 
+/// What an element takes of the host's memory, which counts against the plugin's.
+const TABLE_ELEMENT_BYTES: usize = 16;
+
 /// Counts memory over all instances of a store and notes why it said no.
 #[derive(Debug)]
 pub(crate) struct Limiter {
@@ -74,8 +77,10 @@ impl ResourceLimiter for Limiter {
         Ok(true)
     }
 
-    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        if desired > TABLE_ELEMENTS {
+    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let bytes = desired.saturating_sub(current).saturating_mul(TABLE_ELEMENT_BYTES) as u64;
+        self.used = self.used.saturating_add(bytes);
+        if desired > TABLE_ELEMENTS || self.used > self.memory_bytes {
             self.stop = Some(Stop::Table);
             return Err(wasmtime::format_err!("table limit"));
         }

@@ -9,6 +9,7 @@ pub(crate) enum Stop {
     Memory,
     Table,
     HostCalls,
+    Output,
     Sleep,
     Exit,
     Describing,
@@ -24,6 +25,7 @@ pub(crate) struct State {
     /// The plugin is only asked what it is; each capability is there and traps.
     describing: bool,
     log_left: u64,
+    handed: u64,
     host_calls: u64,
 }
 
@@ -37,13 +39,18 @@ impl State {
             capabilities: capabilities.unwrap_or_default(),
             log: Vec::new(),
             log_left: limits.log_bytes,
+            handed: 0,
             host_calls: 0,
             limits: limits.clone(),
         }
     }
 
-    /// Every function of a capability starts with this.
-    pub(crate) fn enter(&mut self) -> wasmtime::Result<()> {
+    /// Every function of a capability starts with this; what it is handed is kept by the host, so it is counted.
+    pub(crate) fn enter(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        self.handed = self.handed.saturating_add(bytes as u64);
+        if self.handed > self.limits.output_bytes {
+            return self.end(Stop::Output);
+        }
         if self.describing {
             return self.end(Stop::Describing);
         }

@@ -29,11 +29,9 @@ pub enum SecretErrorKind {
     /// Token-shaped text in the input.
     #[error("the input holds text that looks like a secret token")]
     TokenInInput,
-    /// A reference that is none.
-    #[error("`{reference}` is no reference: {why}")]
+    /// A reference that is none. Its text is not told: it may be anything, a password as well.
+    #[error("a reference here is malformed: {why}")]
     Syntax {
-        /// As written.
-        reference: String,
         /// What is wrong with it.
         why: String,
     },
@@ -46,6 +44,9 @@ pub enum SecretErrorKind {
     /// A reference among bytes that are no text.
     #[error("a reference stands in data that is no UTF-8 text")]
     Binary,
+    /// A value of a Secret that is no text.
+    #[error("the values of a Secret are text; put this in quotes")]
+    NotText,
     /// A reference that a plugin wrote.
     #[error("a plugin wrote a reference; references count only where the input holds them")]
     Invented,

@@ -14,5 +14,5 @@ mod token;
 
 pub use encoding::Encoding;
 pub use error::{SecretError, SecretErrorKind};
-pub use seal::{Fill, Filled, Seal};
+pub use seal::{Fill, Filled, Seal, is_secret_field};
 pub use token::PREFIX as TOKEN_PREFIX;

@@ -91,15 +91,21 @@ fn next_marker(text: &str, from: usize) -> Option<usize> {
     ["<path:", "secretref+", "ref+"].iter().filter_map(|marker| rest.find(marker)).min().map(|at| from + at)
 }
 
+/// Bounds on how far the end of a reference is looked for, so that a text of nothing but beginnings takes no longer.
+const LONGEST_PATH: usize = 4096;
+const LONGEST_SCHEME: usize = 32;
+
 /// Where the reference that begins at `at` ends.
 fn end_of(text: &str, at: usize) -> Option<usize> {
     let rest = &text[at..];
     if rest.starts_with("<path:") {
-        let end = rest.find(['>', '\n'])?;
-        return rest[end..].starts_with('>').then_some(at + end + 1);
+        let head = &rest[..rest.floor_char_boundary(LONGEST_PATH)];
+        let end = head.find(['>', '\n'])?;
+        return head[end..].starts_with('>').then_some(at + end + 1);
     }
     let scheme = rest.find('+')? + 1;
-    let separator = scheme + rest[scheme..].find("://")?;
+    let head = &rest[..rest.floor_char_boundary(scheme + LONGEST_SCHEME + 3)];
+    let separator = scheme + head[scheme..].find("://")?;
     let name = &rest[scheme..separator];
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
         return None;
@@ -142,7 +148,7 @@ fn modifier(name: &str) -> Result<Modifier, String> {
     match name {
         "base64encode" => Ok(Modifier::Base64Encode),
         "base64decode" => Ok(Modifier::Base64Decode),
-        other => Err(format!("there is no modifier `{other}`")),
+        _ => Err("it has an unknown modifier; there are base64encode and base64decode".to_owned()),
     }
 }
 
@@ -172,8 +178,8 @@ fn vals(text: &str) -> Result<Target, String> {
     match scheme {
         "file" if instance.is_none() => Ok(Target::File { path: path.to_owned(), key }),
         "file" => Err("`ref+file` takes no instance".to_owned()),
-        "env" if key.is_empty() && !path.is_empty() => Ok(Target::Env { instance, name: path.to_owned() }),
-        "env" => Err("`ref+env` names one variable".to_owned()),
+        "env" if key.is_empty() && is_variable(path) => Ok(Target::Env { instance, name: path.to_owned() }),
+        "env" => Err("`ref+env` names one variable, of letters, digits and `_`".to_owned()),
         "vault" | "openbao" => {
             let (mount, document) = instance_and_document(path)?;
             if key.is_empty() {
@@ -181,8 +187,12 @@ fn vals(text: &str) -> Result<Target, String> {
             }
             Ok(Target::Instance { instance: instance.unwrap_or(mount), document, key })
         }
-        other => Err(format!("there is no provider for the scheme `{other}`")),
+        _ => Err("there is no provider for its scheme; there are env, file, openbao and vault".to_owned()),
     }
+}
+
+fn is_variable(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 /// `kv/data/portal` and `kv/portal` are document `portal` of instance `kv`.
@@ -248,6 +258,7 @@ mod tests {
             "ref+file://x?y=z",
             "ref+file://x#",
             "ref+file://x#/",
+            "ref+env://A:b@c",
         ] {
             assert!(parse(text).is_err(), "{text}");
         }

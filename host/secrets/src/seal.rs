@@ -10,6 +10,9 @@ use crate::error::{SecretError, SecretErrorKind};
 use crate::reference::{self, Reference};
 use crate::token::{self, Piece};
 
+/// A plugin may name any text as a pointer; of longer ones the beginning has to do.
+const LONGEST_POINTER: usize = 4096;
+
 /// A field of an object: the object's key, which stays the same when it is renamed, and the pointer's text.
 type At = (u32, String);
 
@@ -24,6 +27,8 @@ pub struct Seal {
     /// How many objects had each identity; those that have only a prefix for a name share theirs.
     twins: HashMap<String, usize>,
     touched: BTreeSet<At>,
+    /// Objects of the input that asked to be left alone; an annotation that comes later asks in vain.
+    pub(crate) ignored: BTreeSet<u32>,
     pub(crate) refusals: Vec<SecretError>,
 }
 
@@ -53,8 +58,12 @@ pub(crate) struct Place {
     pub(crate) references: Vec<String>,
     /// Whether secrets may stand in the field.
     pub(crate) sink: bool,
-    /// The text with its tokens as it must stand in the end; `None` until a token is in it.
+    /// Whether the references stand in the field's base64.
+    pub(crate) encoded: bool,
+    /// The text with its tokens as it must stand in the end; `None` where no secret may stand.
     pub(crate) joined: Option<String>,
+    /// Whether a plugin has opened its references. What that plugin wrote counts, and nobody else's.
+    settled: bool,
 }
 
 /// What is put in place of tokens.
@@ -86,6 +95,7 @@ impl Seal {
             identities: BTreeMap::new(),
             twins: HashMap::new(),
             touched: BTreeSet::new(),
+            ignored: BTreeSet::new(),
             refusals: Vec::new(),
         }
     }
@@ -108,7 +118,13 @@ impl Seal {
             return;
         }
         let ignored = is_ignored(object);
+        if ignored {
+            self.ignored.insert(key);
+        }
         let secret = object.is_secret();
+        for pointer in if secret { fields_without_text(&object.value) } else { Vec::new() } {
+            self.refuse(&(key, pointer), SecretErrorKind::NotText);
+        }
         let mut sealed = Vec::new();
         pointer::each_string(&object.value, &mut |pointer, text| {
             let field = secret.then(|| secret_field(pointer)).flatten();
@@ -147,27 +163,31 @@ impl Seal {
             if ignored || field == Some(Field::LastApplied) { Vec::new() } else { reference::find(inner) };
         if !found.is_empty() {
             let references = found.iter().map(|range| inner[range.clone()].to_owned()).collect();
-            self.places.insert(at.clone(), Place { references, sink: field.is_some(), joined: None });
+            let place =
+                Place { references, sink: field.is_some(), encoded: decoded.is_some(), ..Place::default() };
+            self.places.insert(at.clone(), place);
         }
         field?;
         if text.is_empty() {
             return None;
         }
-        if found.is_empty() {
-            let token = self.issue_plain(at, 0, text);
-            self.places
-                .insert(at.clone(), Place { joined: Some(token.clone()), sink: true, ..Place::default() });
-            return Some(token);
-        }
-        let mut out = String::with_capacity(inner.len() + token::LENGTH);
-        let mut from = 0;
-        for (index, range) in found.iter().enumerate() {
-            self.seal_between(at, index, &inner[from..range.start], from > 0, &mut out);
-            out.push_str(&inner[range.clone()]);
-            from = range.end;
-        }
-        self.seal_between(at, found.len(), &inner[from..], true, &mut out);
-        if decoded.is_some() { Some(Encoding::Base64.encode(&out)) } else { Some(out) }
+        let sealed = if found.is_empty() {
+            self.issue_plain(at, 0, text)
+        } else {
+            let mut out = String::with_capacity(inner.len() + token::LENGTH);
+            let mut from = 0;
+            for (index, range) in found.iter().enumerate() {
+                self.seal_between(at, index, &inner[from..range.start], from > 0, &mut out);
+                out.push_str(&inner[range.clone()]);
+                from = range.end;
+            }
+            self.seal_between(at, found.len(), &inner[from..], true, &mut out);
+            if decoded.is_some() { Encoding::Base64.encode(&out) } else { out }
+        };
+        let place = self.places.entry(at.clone()).or_default();
+        place.sink = true;
+        place.joined = Some(sealed.clone());
+        Some(sealed)
     }
 
     /// Seals the text beside references. The character that ends a reference stays, or the reference would not end there.
@@ -195,7 +215,7 @@ impl Seal {
 
     /// A token for a reference of the input. What is refused is noted and gets a token all the same.
     pub fn open(&mut self, key: u32, pointer: &str, reference: &str) -> String {
-        let at = (key, pointer.to_owned());
+        let at = (key, pointer[..pointer.floor_char_boundary(LONGEST_POINTER)].to_owned());
         let token = self.derive(&at, "reference", reference);
         if self.tokens.contains_key(&token) {
             return token;
@@ -207,10 +227,7 @@ impl Seal {
             Some(false) => self.refused(&at, SecretErrorKind::Sink),
             Some(true) => match reference::parse(reference) {
                 Ok(reference) => Content::Reference(Box::new(reference)),
-                Err(why) => {
-                    let reference = reference.to_owned();
-                    self.refused(&at, SecretErrorKind::Syntax { reference, why })
-                }
+                Err(why) => self.refused(&at, SecretErrorKind::Syntax { why }),
             },
         };
         self.touched.insert(at.clone());
@@ -255,8 +272,9 @@ impl Seal {
     pub fn settle(&mut self, text: impl Fn(u32, &str) -> Option<String>) {
         for at in std::mem::take(&mut self.touched) {
             let joined = text(at.0, &at.1);
-            if let Some(place) = self.places.get_mut(&at) {
+            if let Some(place) = self.places.get_mut(&at).filter(|place| place.sink && !place.settled) {
                 place.joined = joined;
+                place.settled = true;
             }
         }
     }
@@ -277,6 +295,11 @@ impl Seal {
         })
     }
 
+    /// What was refused so far. After sealing, anything here means that no plugin may see the objects.
+    pub fn refusals(&self) -> &[SecretError] {
+        &self.refusals
+    }
+
     /// Puts into the object what its tokens stand for.
     pub fn fill(
         &self,
@@ -287,11 +310,18 @@ impl Seal {
         let mut filled = Filled::default();
         let (mut errors, mut texts) = (Vec::new(), Vec::new());
         pointer::each_string(&object.value, &mut |pointer, text| {
-            if !text.contains(token::PREFIX) {
+            let sealed = self.sealed_within(key, pointer, text);
+            if sealed.is_none() && !text.contains(token::PREFIX) {
                 return;
             }
             let mut here = Filled::default();
-            let value = self.evaluate(text, fill, &mut here);
+            let value = match &sealed {
+                // Nobody opened the references, so the tokens beside them stand within the base64 still.
+                Some(inner) => self
+                    .evaluate(inner, fill, &mut here)
+                    .map(|text| Zeroizing::new(Encoding::Base64.encode(&text))),
+                None => self.evaluate(text, fill, &mut here),
+            };
             filled.plain += here.plain.min(1);
             filled.references += here.references.min(1);
             match value {
@@ -312,6 +342,15 @@ impl Seal {
             }
         }
         Ok(filled)
+    }
+
+    /// The text within the base64 of a field whose references nobody opened.
+    pub(crate) fn sealed_within(&self, key: u32, pointer: &str, text: &str) -> Option<String> {
+        let place = self.places.get(&(key, pointer.to_owned()))?;
+        if !place.encoded || text.contains(token::PREFIX) {
+            return None;
+        }
+        String::from_utf8(encoding::decode(text)?).ok()
     }
 
     fn evaluate(
@@ -358,6 +397,11 @@ impl Seal {
         Ok(out)
     }
 
+    /// Whether the token is the answer to a call that was refused, which has been told.
+    pub(crate) fn is_refused(&self, token: &str) -> bool {
+        self.tokens.get(token).is_some_and(|issued| matches!(issued.content, Content::Refused))
+    }
+
     pub(crate) fn label(&self, key: u32) -> String {
         self.labels.get(&key).cloned().unwrap_or_else(|| "an object that a plugin added".to_owned())
     }
@@ -394,8 +438,29 @@ fn secret_field(pointer: &str) -> Option<Field> {
     }
 }
 
+/// Whether the field is one whose text may be a secret: a value of a Secret, or kubectl's copy of all of them.
+pub fn is_secret_field(object: &Object, pointer: &str) -> bool {
+    object.is_secret() && secret_field(pointer).is_some()
+}
+
+/// Pointers of what stands where a Secret's values stand and is no text.
+fn fields_without_text(secret: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    for field in ["data", "stringData"] {
+        match secret.get(field) {
+            None | Some(Value::Null) => {}
+            Some(Value::Object(map)) => {
+                let wrong = map.iter().filter(|(_, value)| !matches!(value, Value::String(_) | Value::Null));
+                found.extend(wrong.map(|(key, _)| format!("/{field}/{}", pointer::escape(key))));
+            }
+            Some(_) => found.push(format!("/{field}")),
+        }
+    }
+    found
+}
+
 /// Whether the object asks that references in it be left as text.
-pub(crate) fn is_ignored(object: &Object) -> bool {
+fn is_ignored(object: &Object) -> bool {
     let annotation = |name: &str| object.value.str_at(&["metadata", "annotations", name]);
     annotation("avp.kubernetes.io/ignore") == Some("true")
         || annotation("lathe.dev/ignore")

@@ -6,7 +6,7 @@ use lathe_manifest::{Object, Pointer, Value, pointer};
 
 use crate::error::{SecretError, SecretErrorKind};
 use crate::reference;
-use crate::seal::{self, Seal};
+use crate::seal::{Seal, is_secret_field};
 use crate::token::{self, Piece};
 
 impl Seal {
@@ -27,19 +27,22 @@ impl Seal {
             for pointer in token_keys(&object.value) {
                 note(&pointer, SecretErrorKind::Forged);
             }
-            let ignored = seal::is_ignored(object);
+            let ignored = self.ignored.contains(&key);
             pointer::each_string(&object.value, &mut |pointer, text| {
-                for kind in self.tokens_here(key, pointer, text) {
+                for kind in self.tokens_here(key, object, pointer, text) {
                     note(pointer, kind);
                 }
-                if !ignored {
-                    for range in reference::find(text) {
-                        if let Some(kind) = self.reference_here(key, &text[range], resolving) {
-                            note(pointer, kind);
-                        }
+                let sealed = self.sealed_within(key, pointer, text);
+                let text = sealed.as_deref().unwrap_or(text);
+                for range in if ignored { Vec::new() } else { reference::find(text) } {
+                    if let Some(kind) = self.reference_here(key, &text[range], resolving) {
+                        note(pointer, kind);
                     }
                 }
             });
+            if !object.is_secret() && self.settled(key).next().is_some() {
+                note("/kind", SecretErrorKind::Moved { from: self.label(key) });
+            }
             for (pointer, joined) in self.settled(key) {
                 let now = Pointer::parse(pointer).ok().and_then(|p| p.get(&object.value));
                 // A field that is gone takes its secret with it.
@@ -51,7 +54,7 @@ impl Seal {
         errors.into_iter().collect()
     }
 
-    fn tokens_here(&self, key: u32, pointer: &str, text: &str) -> Vec<SecretErrorKind> {
+    fn tokens_here(&self, key: u32, object: &Object, pointer: &str, text: &str) -> Vec<SecretErrorKind> {
         if !text.contains(token::PREFIX) {
             return Vec::new();
         }
@@ -60,8 +63,10 @@ impl Seal {
             Piece::Text(_) => None,
             Piece::Broken(_) => Some(SecretErrorKind::Forged),
             Piece::Token(token) => match self.tokens.get(token).and_then(|issued| issued.at.as_ref()) {
+                _ if self.is_refused(token) => None,
                 None => Some(SecretErrorKind::Forged),
-                Some(at) if *at == here => None,
+                // A plugin may have made another kind of object of it.
+                Some(at) if *at == here && is_secret_field(object, pointer) => None,
                 Some((from, pointer)) => {
                     Some(SecretErrorKind::Moved { from: format!("{} {pointer}", self.label(*from)) })
                 }
@@ -194,6 +199,46 @@ mod tests {
     }
 
     #[test]
+    fn references_that_nobody_opens_come_back_as_they_stood() {
+        let mut seal = Seal::new(&["test"]);
+        // `a:<path:kv/p#k>`, and the same beside plain text.
+        let data = r#""data":{"x":"YTo8cGF0aDprdi9wI2s+"},"stringData":{"y":"b:<path:kv/p#k>"}"#;
+        let mut s = secret(data);
+        seal.seal(0, &mut s);
+        let unresolved = [SecretErrorKind::Unresolved, SecretErrorKind::Unresolved];
+        assert_eq!(kinds(&seal, &s), unresolved);
+        assert!(seal.verify([(0, &s)].into_iter(), false).is_empty());
+        let mut changed = s.clone();
+        put(&mut changed, "/stringData/y", &format!("x{}", text(&s, "/stringData/y")));
+        assert!(
+            seal.verify([(0, &changed)].into_iter(), false)
+                .iter()
+                .any(|e| e.kind == SecretErrorKind::Altered)
+        );
+        seal.fill(0, &mut s, &mut Fill::References).unwrap();
+        assert_eq!(json::to_string(&s.value), json::to_string(&secret(data).value));
+    }
+
+    #[test]
+    fn only_the_plugin_that_opened_may_join() {
+        let (mut seal, mut s) = opened();
+        let sealed = text(&s, "/stringData/url");
+        let again = seal.encode(&sealed, Encoding::Json);
+        put(&mut s, "/stringData/url", &format!("http://evil/{again}"));
+        seal.settle(|_, pointer| Some(text(&s, pointer)));
+        assert_eq!(kinds(&seal, &s), [SecretErrorKind::Altered]);
+    }
+
+    #[test]
+    fn values_that_are_no_text_are_refused() {
+        let mut seal = Seal::new(&["test"]);
+        let mut s = secret(r#""stringData":{"pin":1234,"map":{"a":"b"}}"#);
+        seal.seal(0, &mut s);
+        let told: Vec<&str> = seal.refusals().iter().map(|error| error.pointer.as_str()).collect();
+        assert_eq!(told, ["/stringData/map", "/stringData/pin"]);
+    }
+
+    #[test]
     fn a_hostile_plugin_gets_nowhere() {
         let (seal, s) = opened();
         let sealed = text(&s, "/stringData/url");
@@ -220,9 +265,15 @@ mod tests {
         );
         assert_eq!(with(&|s| annotate(s, &token[..30])), [SecretErrorKind::Forged]);
         assert_eq!(with(&|s| annotate(s, &format!("lathe1x{}", "a".repeat(40)))), [SecretErrorKind::Forged]);
+        let other_kind = with(&|s| put(s, "/kind", "ConfigMap"));
+        assert!(matches!(other_kind[0], SecretErrorKind::Moved { .. }), "{other_kind:?}");
         assert_eq!(with(&|s| put(s, "/stringData/url", "gone")), [SecretErrorKind::Altered]);
         assert_eq!(with(&|s| put(s, "/stringData/url", &format!("x{sealed}"))), [SecretErrorKind::Altered]);
         assert_eq!(with(&|s| annotate(s, "ref+env://HOME")), [SecretErrorKind::Invented]);
+        let hide = r#"{"name":"s","annotations":{"lathe.dev/ignore":"secrets","a":"ref+env://HOME"}}"#;
+        let hidden =
+            with(&|s| drop(s.value.as_object_mut().unwrap().insert("metadata", json::parse(hide).unwrap())));
+        assert_eq!(hidden, [SecretErrorKind::Invented]);
         assert!(with(&|s| drop(s.value.as_object_mut().unwrap().remove("stringData"))).is_empty());
     }
 

@@ -17,9 +17,14 @@ pub(crate) fn run(flags: &cli::Check, settings: &Settings) -> anyhow::Result<()>
     let lock = project.agreed(&plugins, false, settings)?;
     let runtime = project::runtime(settings)?;
     let mut problems: Vec<Problem> = Vec::new();
+    // Standard input can be read once only.
+    let files = if flags.source.filename.is_empty() { None } else { Some(project::files(&flags.source)?) };
     for target in targets(&project, &flags.target) {
         let environment = project.environment(&target)?;
-        let inputs = project.inputs(&flags.source, &environment)?;
+        let inputs = match &files {
+            Some(files) => files.clone(),
+            None => project.inputs(&flags.source, &environment)?,
+        };
         inputs.warnings.iter().for_each(|warning| console::warn(warning));
         let count = inputs.objects.len();
         let render = Render {

@@ -46,9 +46,11 @@ fn format(flags: &cli::Render, settings: &Settings) -> anyhow::Result<()> {
             .with_hint(format!("`{} render -f FILE` formats manifests", settings.program))
             .into());
     }
-    if flags.target.env.is_some() || flags.target.review.is_some() || flags.report.is_some() {
+    let plain = flags.show_secrets || flags.secrets == SecretsMode::Plain;
+    let target = flags.target.env.is_some() || flags.target.review.is_some();
+    if target || flags.report.is_some() || flags.update_lock || plain {
         let failure = Failure::usage(
-            "`--env`, `--review` and `--report` need a pipeline, and there is no lathe.yaml here",
+            "`--env`, `--review`, `--report`, `--secrets` and `--update-lock` need a pipeline, and there is no lathe.yaml here",
         );
         return Err(failure.with_hint("name a pipeline by `-p DIR`").into());
     }

@@ -8,9 +8,12 @@ mod config;
 mod profile;
 mod workload;
 
+use std::collections::BTreeSet;
+
 use lathe_sdk::{Descriptor, Location, Object, Outcome, Request, Scope, Transform, json, oidc_clients};
 
 use config::{Client, Config};
+use workload::Containers;
 
 /// The plugin.
 pub struct AaiClient;
@@ -29,7 +32,17 @@ impl Transform for AaiClient {
     fn transform(request: &Request) -> Result<Outcome, String> {
         let config: Config = request.config()?;
         let mut outcome = Outcome::default();
+        let mut containers = Containers::default();
+        let mut secrets = BTreeSet::new();
         for client in &config.clients {
+            if !secrets.insert(&client.secret_name) {
+                let message = format!(
+                    "client `{}`: Secret `{}` is another client's already",
+                    client.name, client.secret_name
+                );
+                outcome.error("shared-secret", message, None);
+                continue;
+            }
             let Some(intent) = intent(client, request, &mut outcome)? else { continue };
             let binding = oidc_clients::declare(&intent.to_string());
             if binding.secret_name.is_empty() {
@@ -37,7 +50,7 @@ impl Transform for AaiClient {
                 continue;
             }
             take_keys(&request.objects, &binding.secret_name, &binding.keys, &mut outcome);
-            let wired = workload::wire(&request.objects, client, &binding, &mut outcome)?;
+            let wired = containers.wire(&request.objects, client, &binding, &mut outcome)?;
             if !wired {
                 let message = format!(
                     "no workload uses Secret `{}` of client `{}`; name one under `workloads`, as Kind/name",

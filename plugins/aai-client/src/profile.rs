@@ -23,7 +23,7 @@ pub(crate) fn variables(client: &Client) -> Result<Vec<(String, &'static str)>, 
         "jupyterhub" => ["OAUTH_CLIENT_ID".to_owned(), "OAUTH_CLIENT_SECRET".to_owned()],
         // Spring's relaxed binding: dashes vanish, dots become underscores.
         "spring-boot" => {
-            let id = registration(client).replace('-', "").to_uppercase();
+            let id = registration(client).replace('-', "").replace('.', "_").to_uppercase();
             let name = |field| format!("SPRING_SECURITY_OAUTH2_CLIENT_REGISTRATION_{id}_{field}");
             [name("CLIENTID"), name("CLIENTSECRET")]
         }

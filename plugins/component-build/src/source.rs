@@ -32,7 +32,8 @@ pub(crate) fn digest(root: &Path, package: &str, folder: &Path) -> Result<String
         hash.update(line.as_bytes());
         hash.update([b'\n']);
     }
-    let manifest = fs::read_to_string(root.join("Cargo.toml")).map_err(|error| format!("Cargo.toml: {error}"))?;
+    let manifest =
+        fs::read_to_string(root.join("Cargo.toml")).map_err(|error| format!("Cargo.toml: {error}"))?;
     let manifest: toml::Table = manifest.parse().map_err(|error| format!("Cargo.toml: {error}"))?;
     // How it is compiled is part of what it is.
     hash.update(manifest.get("profile").map(ToString::to_string).unwrap_or_default());

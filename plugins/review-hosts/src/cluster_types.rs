@@ -27,11 +27,14 @@ const CLUSTER_SCOPED: &[(&str, &str)] = &[
     ("kyverno.io", "ClusterPolicy"),
     ("networking.k8s.io", "IngressClass"),
     ("node.k8s.io", "RuntimeClass"),
+    ("networking.k8s.io", "IPAddress"),
+    ("networking.k8s.io", "ServiceCIDR"),
     ("policy", "PodSecurityPolicy"),
     ("rbac.authorization.k8s.io", "ClusterRole"),
     ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
     ("resource.k8s.io", "DeviceClass"),
     ("scheduling.k8s.io", "PriorityClass"),
+    ("security.openshift.io", "SecurityContextConstraints"),
     ("snapshot.storage.k8s.io", "VolumeSnapshotClass"),
     ("snapshot.storage.k8s.io", "VolumeSnapshotContent"),
     ("storage.k8s.io", "CSIDriver"),
@@ -58,10 +61,14 @@ impl<'a> ClusterTypes<'a> {
     }
 
     /// Whether the object stands outside any namespace: by its type, by its custom definition in the same input,
-    /// or, for a custom type that names no namespace, by the word `Cluster` in its kind.
+    /// or, for a custom type that names no namespace, by a kind that starts with `Cluster`.
     pub(crate) fn include(&self, object: &Object) -> bool {
         let kind = (object.group(), object.kind.as_str());
-        let named = kind.0.contains('.') && object.namespace.is_empty() && kind.1.contains("Cluster");
+        let prefixed = kind
+            .1
+            .strip_prefix("Cluster")
+            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()));
+        let named = kind.0.contains('.') && object.namespace.is_empty() && prefixed;
         named || CLUSTER_SCOPED.contains(&kind) || self.custom.contains(&kind)
     }
 }

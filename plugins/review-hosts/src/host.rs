@@ -46,7 +46,7 @@ pub(crate) fn rewrite(
     let mut out: Option<String> = None;
     let mut copied = 0;
     for token in tokens(text) {
-        let named = || if is_protected(text, &token) { None } else { host(&token.name) };
+        let named = || host(&token.name).filter(|_| !is_protected(text, &token));
         let Some(new) = service(&token.name, &text[token.end..]).or_else(named) else { continue };
         let out = out.get_or_insert_with(|| String::with_capacity(text.len() + 64));
         out.push_str(&text[copied..token.start]);
@@ -141,23 +141,21 @@ fn is_protected(text: &str, token: &Token<'_>) -> bool {
     before.ends_with(['.', '}', '-']) || in_urn(before)
 }
 
-/// Whether what stands before an `@` is a mail address's local part (or an SSH user) and not the userinfo of a URL,
-/// which ends in a password or stands before a port or path.
+/// Whether what stands before an `@` is a mail address's local part (or Git's user) and not the userinfo of a URL, which
+/// stands behind `://` or ends in a password, or before a port or path.
 fn is_mailbox(local: &str, after: &str) -> bool {
     let atom = local.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || "._+-".contains(c));
-    let named = atom.len() < local.len();
-    let opened = match atom.chars().next_back() {
-        None => true,
-        Some(':') => atom.to_ascii_lowercase().ends_with("mailto:"),
-        Some(c) => c.is_whitespace() || "\"'`<([,;=\\|".contains(c),
-    };
-    let mut rest = after.chars();
-    let address = match rest.next() {
-        Some(':') => rest.next().is_some_and(|c| c.is_ascii_digit() || c == '/'),
-        Some('/') => true,
+    let word = atom.rsplit(|c: char| c.is_whitespace() || "\"'`<".contains(c)).next().unwrap_or(atom);
+    let mailto = word.to_ascii_lowercase().ends_with("mailto:");
+    let opened = word.is_empty() || mailto || word.ends_with(|c: char| "([,;=|\\".contains(c));
+    let address = match after.as_bytes() {
+        [b'/' | b'?' | b'#', ..] => true,
+        [b':', next @ ..] => {
+            &local[atom.len()..] != "git" || next.first().is_some_and(|b| b.is_ascii_digit() || *b == b'/')
+        }
         _ => false,
     };
-    named && opened && !address
+    atom.len() < local.len() && opened && !word.contains("://") && !address
 }
 
 /// Whether the word up to here began as a URN (RFC 8141).
@@ -214,6 +212,8 @@ mod tests {
                 "mongodb://$(U):$(P)@portal.example.org:27017/x",
                 "mongodb://$(U):$(P)@p-1.rv.example.net:27017/x",
             ),
+            ("redis://:p=x@portal.example.org", "redis://:p=x@p-1.rv.example.net"),
+            ("amqps://user:pa,ss@portal.example.org?x=1", "amqps://user:pa,ss@p-1.rv.example.net?x=1"),
             ("u:p@portal.example.org:5432/db", "u:p@p-1.rv.example.net:5432/db"),
             ("amqp://u:c2VjcmV0=@portal.example.org:5672", "amqp://u:c2VjcmV0=@p-1.rv.example.net:5672"),
             ("Host(`portal.example.org`)", "Host(`p-1.rv.example.net`)"),

@@ -85,6 +85,10 @@ fn rewrite(
 
 /// Whether the string is text in which hosts may stand, and not a name, a type, a selector or an image.
 fn is_text(object: &Object, pointer: &str) -> bool {
+    let data = matches!(object.kind.as_str(), "ConfigMap" | "Secret") && !pointer.starts_with("/metadata/");
+    if data {
+        return pointer != "/apiVersion" && pointer != "/kind";
+    }
     let types = ["apiVersion", "apiGroup"].iter().any(|name| pointer.rsplit('/').next() == Some(name));
     if types || pointer.contains("/apiGroups/") || pointer.starts_with("/metadata/finalizers/") {
         return false;
@@ -106,9 +110,9 @@ fn is_text(object: &Object, pointer: &str) -> bool {
     let selector = pointer.contains("/matchLabels/")
         || pointer.contains("/selector/")
         || pointer.contains("/template/metadata/labels/");
-    // A ConfigMap's key may be called `image`; its value is text all the same.
-    let image = last == "image" && !matches!(object.kind.as_str(), "ConfigMap" | "Secret");
-    !selector && !image
+    let qualified = last == "topologyKey"
+        || (last == "key" && (pointer.contains("/tolerations/") || pointer.contains("/matchExpressions/")));
+    !selector && !qualified && last != "image"
 }
 
 fn cluster_scoped(object: &Object, config: &Config, outcome: &mut Outcome) {

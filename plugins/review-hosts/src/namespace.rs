@@ -37,19 +37,23 @@ impl<'a> Namespaces<'a> {
     fn fields(&self, object: &Object, value: &Value, at: &mut String, outcome: &mut Outcome) {
         let length = at.len();
         let members: Vec<(String, &Value)> = match value {
-            Value::Object(map) => map.iter().map(|(key, value)| (lathe_sdk::escape(key).into_owned(), value)).collect(),
+            Value::Object(map) => {
+                map.iter().map(|(key, value)| (lathe_sdk::escape(key).into_owned(), value)).collect()
+            }
             Value::Array(items) => {
                 items.iter().enumerate().map(|(index, item)| (index.to_string(), item)).collect()
             }
             _ => return,
         };
+        let listed = matches!(at.rsplit('/').next(), Some("namespaces" | "exportTo"));
         let by_name = value["key"] == "kubernetes.io/metadata.name";
         for (token, value) in members {
             at.push('/');
             at.push_str(&token);
             let names =
                 matches!(token.as_str(), "namespace" | "targetNamespace" | "kubernetes.io~1metadata.name")
-                    || at.contains("/namespaceSelector/matchNames/");
+                    || at.contains("/namespaceSelector/matchNames/")
+                    || listed;
             let source =
                 |value: &Value| value.as_str().is_some_and(|namespace| self.sources.contains(namespace));
             if names && source(value) && at != "/metadata/namespace" {
@@ -70,10 +74,19 @@ impl<'a> Namespaces<'a> {
     /// Service is in the input and what follows fits an address.
     pub(crate) fn service(&self, token: &str, after: &str) -> Option<String> {
         let labels: Vec<&str> = token.split('.').collect();
-        let address = || after.chars().next().is_none_or(|c| c.is_whitespace() || ":/,\"'`".contains(c));
+        let address = || match after.as_bytes() {
+            [b':', next, ..] => next.is_ascii_digit(),
+            [next, ..] => !next.is_ascii_alphanumeric() && !b"=:".contains(next),
+            [] => true,
+        };
         let at = match (service_label(&labels), labels.as_slice()) {
             (Some(svc), _) => svc - 1,
-            (None, [name, namespace]) if self.services.contains(&(*name, *namespace)) && address() => 1,
+            // `pod.service.namespace` is how a StatefulSet's pods are called.
+            (None, [name, namespace] | [_, name, namespace])
+                if self.services.contains(&(*name, *namespace)) && address() =>
+            {
+                labels.len() - 1
+            }
             _ => return None,
         };
         let namespace = *labels.get(at)?;

@@ -21,9 +21,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
 
 /// Reports each routing host of the object that the environment does not know.
 pub(crate) fn check(object: &Object, hosts: &HostMap, outcome: &mut Outcome) {
-    if object.is("networking.k8s.io", "Ingress") {
-        claims_every_host(object, outcome);
-    }
+    claims_every_host(object, outcome);
     for (group, kind, path) in FIELDS {
         if object.is(group, kind) {
             let path: Vec<&str> = path.split('/').collect();
@@ -40,20 +38,61 @@ pub(crate) fn check(object: &Object, hosts: &HostMap, outcome: &mut Outcome) {
     }
 }
 
-/// An Ingress without a host answers for every host of the controller that reviews share.
+/// A route without a host answers for every host of the controller or gateway that reviews share.
 fn claims_every_host(object: &Object, outcome: &mut Outcome) {
     let spec = &object.value["spec"];
     let mut report = |pointer: String| {
         let at = Location { object: object.key, pointer };
-        outcome.error("hostless", "this claims every host of the Ingress controller; name a host", Some(at));
+        outcome.error("hostless", "this claims every host of what reviews share; name a host", Some(at));
     };
-    if !spec["defaultBackend"].is_null() {
-        report("/spec/defaultBackend".to_owned());
-    }
-    for (index, rule) in spec["rules"].as_array().into_iter().flatten().enumerate() {
-        if rule["host"].as_str().is_none_or(str::is_empty) {
-            report(format!("/spec/rules/{index}"));
+    let empty = |value: &Value| match value {
+        Value::Array(items) => items.is_empty(),
+        value => value.as_str().is_none_or(str::is_empty),
+    };
+    let items = |name: &str| spec[name].as_array().into_iter().flatten().enumerate();
+    match (object.group(), object.kind.as_str()) {
+        ("networking.k8s.io", "Ingress") => {
+            if !spec["defaultBackend"].is_null() {
+                report("/spec/defaultBackend".to_owned());
+            }
+            for (index, _) in items("rules").filter(|(_, rule)| empty(&rule["host"])) {
+                report(format!("/spec/rules/{index}"));
+            }
         }
+        ("gateway.networking.k8s.io", "Gateway") => {
+            for (index, _) in items("listeners").filter(|(_, listener)| empty(&listener["hostname"])) {
+                report(format!("/spec/listeners/{index}"));
+            }
+        }
+        ("gateway.networking.k8s.io", "HTTPRoute" | "GRPCRoute" | "TLSRoute")
+            if empty(&spec["hostnames"]) =>
+        {
+            report("/spec/hostnames".to_owned());
+        }
+        ("projectcontour.io", "HTTPProxy")
+            if !spec["virtualhost"].is_null() && empty(&spec["virtualhost"]["fqdn"]) =>
+        {
+            report("/spec/virtualhost".to_owned());
+        }
+        ("networking.istio.io", "VirtualService") => {
+            for (index, _) in items("hosts").filter(|(_, host)| *host == "*") {
+                report(format!("/spec/hosts/{index}"));
+            }
+        }
+        ("networking.istio.io", "Gateway") => {
+            for (index, server) in items("servers") {
+                if server["hosts"].as_array().into_iter().flatten().any(|host| host == "*" || host == "*/*") {
+                    report(format!("/spec/servers/{index}/hosts"));
+                }
+            }
+        }
+        ("traefik.io", "IngressRoute") => {
+            let named = |route: &Value| route["match"].as_str().is_some_and(|rule| rule.contains("Host"));
+            for (index, _) in items("routes").filter(|(_, route)| !named(route)) {
+                report(format!("/spec/routes/{index}/match"));
+            }
+        }
+        _ => {}
     }
 }
 

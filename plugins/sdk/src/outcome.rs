@@ -52,11 +52,6 @@ impl Outcome {
         self.find(Severity::Info, code, message.into(), at);
     }
 
-    /// Whether nothing is to be done or said.
-    pub fn is_empty(&self) -> bool {
-        self.edits.is_empty() && self.findings.is_empty()
-    }
-
     /// Codes and messages of the findings, for tests.
     pub fn findings(&self) -> impl Iterator<Item = (&str, &str)> {
         self.findings.iter().map(|finding| (finding.code.as_str(), finding.message.as_str()))

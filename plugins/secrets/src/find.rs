@@ -39,14 +39,19 @@ pub(crate) fn pieces(text: &str) -> Vec<Piece<'_>> {
     pieces
 }
 
+/// Bounds on how far the end of a reference is looked for; the host has the same.
+const LONGEST_PATH: usize = 4096;
+const LONGEST_SCHEME: usize = 32;
+
 /// The length of the reference that the text starts with.
 fn reference_length(text: &str) -> Option<usize> {
     if let Some(rest) = text.strip_prefix("<path:") {
-        let end = rest.find(['>', '\n'])?;
-        return rest[end..].starts_with('>').then_some(6 + end + 1);
+        let head = &rest[..rest.floor_char_boundary(LONGEST_PATH - 6)];
+        let end = head.find(['>', '\n'])?;
+        return head[end..].starts_with('>').then_some(6 + end + 1);
     }
     let rest = text.strip_prefix("secretref+").or_else(|| text.strip_prefix("ref+"))?;
-    let scheme = rest.find("://")?;
+    let scheme = rest[..rest.floor_char_boundary(LONGEST_SCHEME + 3)].find("://")?;
     if scheme == 0 || !rest[..scheme].bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
         return None;
     }

@@ -45,13 +45,13 @@ lathe_sdk::register!(Secrets);
 
 /// The text with each reference replaced by its token; `None` where there is no reference.
 fn seal(object: &Object, pointer: &str, text: &str) -> Option<String> {
-    if !find::may_hold_reference(text) {
-        let in_data = object.is("", "Secret") && pointer.starts_with("/data/");
-        let decoded = if in_data { base64::decode_text(text)? } else { return None };
-        let sealed = open_all(object, pointer, &decoded)?;
+    let in_data = object.is("", "Secret") && pointer.starts_with("/data/");
+    if in_data
+        && let Some(sealed) = base64::decode_text(text).and_then(|text| open_all(object, pointer, &text))
+    {
         return Some(secrets::encode(&sealed, Encoding::Base64));
     }
-    open_all(object, pointer, text)
+    if find::may_hold_reference(text) { open_all(object, pointer, text) } else { None }
 }
 
 fn open_all(object: &Object, pointer: &str, text: &str) -> Option<String> {

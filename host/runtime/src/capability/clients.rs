@@ -20,7 +20,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
 
 impl oidc_clients::Host for State {
     fn declare(&mut self, intent: String) -> wasmtime::Result<Binding> {
-        self.enter()?;
+        self.enter(intent.len())?;
         let none = || Binding { secret_name: String::new(), keys: Vec::new() };
         Ok(self.capabilities.clients.as_mut().map_or_else(none, |clients| clients.declare(&intent)))
     }

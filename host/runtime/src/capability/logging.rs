@@ -12,7 +12,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
 
 impl logging::Host for State {
     fn log(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
-        self.enter()?;
+        self.enter(message.len())?;
         let level = match level {
             Level::Trace => "trace",
             Level::Debug => "debug",

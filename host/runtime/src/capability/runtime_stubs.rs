@@ -26,8 +26,9 @@ pub struct Output;
 pub(crate) struct Stubs {
     now: u64,
     slept: u64,
-    waits: HashMap<u32, u64>,
-    next_wait: u32,
+    /// Pollables that are not ready yet, and the instant at which they are.
+    instants: HashMap<u32, u64>,
+    next_pollable: u32,
     seed: [u8; 32],
     drawn: u64,
     line: Vec<u8>,
@@ -37,14 +38,16 @@ pub(crate) struct Stubs {
 const MILLISECOND: u64 = 1_000_000;
 const OUTPUT_CHUNK: u64 = 64 << 10;
 const LINE_LIMIT: usize = 4096;
+/// Bytes of randomness at once; no program needs more.
+const MOST_RANDOM: u64 = 1 << 20;
 
 impl Stubs {
     pub(crate) fn new(seed: [u8; 32]) -> Self {
         Self {
             now: 1_000 * MILLISECOND,
             slept: 0,
-            waits: HashMap::new(),
-            next_wait: 0,
+            instants: HashMap::new(),
+            next_pollable: 0,
             seed,
             drawn: 0,
             line: Vec::new(),
@@ -52,12 +55,17 @@ impl Stubs {
         }
     }
 
-    fn pollable(&mut self, wait: u64) -> Resource<Pollable> {
-        self.next_wait = self.next_wait.wrapping_add(1);
-        if wait > 0 {
-            self.waits.insert(self.next_wait, wait);
+    fn pollable(&mut self, instant: u64) -> Resource<Pollable> {
+        self.next_pollable = self.next_pollable.wrapping_add(1);
+        if instant > self.now {
+            self.instants.insert(self.next_pollable, instant);
         }
-        Resource::new_own(self.next_wait)
+        Resource::new_own(self.next_pollable)
+    }
+
+    /// How long it is until the pollable is ready.
+    fn wait_for(&self, pollable: &Resource<Pollable>) -> u64 {
+        self.instants.get(&pollable.rep()).map_or(0, |instant| instant.saturating_sub(self.now))
     }
 
     fn random(&mut self) -> u64 {
@@ -93,7 +101,10 @@ impl State {
 
     fn random_bytes(&mut self, length: u64) -> wasmtime::Result<Vec<u8>> {
         self.count_call()?;
-        let length = usize::try_from(length.min(1 << 20))?;
+        if length > MOST_RANDOM {
+            return self.end(Stop::Output);
+        }
+        let length = usize::try_from(length)?;
         let mut bytes = Vec::with_capacity(length + 8);
         while bytes.len() < length {
             bytes.extend(self.stubs.random().to_le_bytes());
@@ -146,8 +157,7 @@ impl io::error::HostError for State {
 impl io::poll::Host for State {
     fn poll(&mut self, pollables: Vec<Resource<Pollable>>) -> wasmtime::Result<Vec<u32>> {
         self.count_call()?;
-        let waits: Vec<u64> =
-            pollables.iter().map(|p| self.stubs.waits.get(&p.rep()).copied().unwrap_or(0)).collect();
+        let waits: Vec<u64> = pollables.iter().map(|pollable| self.stubs.wait_for(pollable)).collect();
         let first = waits.iter().copied().min().unwrap_or(0);
         self.wait(first)?;
         Ok((0..).zip(waits).filter(|(_, wait)| *wait == first).map(|(index, _)| index).collect())
@@ -156,15 +166,15 @@ impl io::poll::Host for State {
 impl io::poll::HostPollable for State {
     fn ready(&mut self, pollable: Resource<Pollable>) -> wasmtime::Result<bool> {
         self.count_call()?;
-        Ok(!self.stubs.waits.contains_key(&pollable.rep()))
+        Ok(self.stubs.wait_for(&pollable) == 0)
     }
     fn block(&mut self, pollable: Resource<Pollable>) -> wasmtime::Result<()> {
         self.count_call()?;
-        let wait = self.stubs.waits.get(&pollable.rep()).copied().unwrap_or(0);
+        let wait = self.stubs.wait_for(&pollable);
         self.wait(wait)
     }
     fn drop(&mut self, pollable: Resource<Pollable>) -> wasmtime::Result<()> {
-        self.stubs.waits.remove(&pollable.rep());
+        self.stubs.instants.remove(&pollable.rep());
         Ok(())
     }
 }
@@ -329,12 +339,12 @@ impl clocks::monotonic_clock::Host for State {
     }
     fn subscribe_instant(&mut self, when: u64) -> wasmtime::Result<Resource<Pollable>> {
         self.count_call()?;
-        let wait = when.saturating_sub(self.stubs.now);
-        Ok(self.stubs.pollable(wait))
+        Ok(self.stubs.pollable(when))
     }
     fn subscribe_duration(&mut self, duration: u64) -> wasmtime::Result<Resource<Pollable>> {
         self.count_call()?;
-        Ok(self.stubs.pollable(duration))
+        let instant = self.stubs.now.saturating_add(duration);
+        Ok(self.stubs.pollable(instant))
     }
 }
 impl clocks::wall_clock::Host for State {

@@ -23,7 +23,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
 
 impl secrets::Host for State {
     fn open(&mut self, at: secrets::Location, reference: String) -> wasmtime::Result<String> {
-        self.enter()?;
+        self.enter(at.pointer.len() + reference.len())?;
         Ok(self
             .capabilities
             .secrets
@@ -33,7 +33,7 @@ impl secrets::Host for State {
     }
 
     fn encode(&mut self, text: String, encoding: Encoding) -> wasmtime::Result<String> {
-        self.enter()?;
+        self.enter(text.len())?;
         Ok(self.capabilities.secrets.as_mut().map(|s| s.encode(&text, encoding)).unwrap_or_default())
     }
 }

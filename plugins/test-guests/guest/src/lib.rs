@@ -58,6 +58,11 @@ impl Transform for Guest {
                 Some(Location { object: 0, pointer: String::new() }),
             ),
             "flood" => outcome.info("flood", "x".repeat(200 << 20), None),
+            "flood-edits" => {
+                outcome.set(0, "/list", json!([]));
+                (0..600_000).for_each(|n| outcome.insert(0, "/list/0", n));
+            }
+            "shout" => return Err(format!("\u{1b}[31mred{}", "!".repeat(1 << 20))),
             "call" => loop {
                 secrets::encode("x", secrets::Encoding::Json);
             },

@@ -1,0 +1,53 @@
+//! What fields are for, as far as the closure has to know: types, names and namespaces are no hosts.
+
+use lathe_manifest::Object;
+
+/// Objects from which a controller makes others on the cluster, where nobody looks at hosts any more.
+pub(crate) fn renders_later(object: &Object) -> bool {
+    matches!(
+        (object.group(), object.kind()),
+        ("helm.toolkit.fluxcd.io", "HelmRelease")
+            | ("kustomize.toolkit.fluxcd.io", "Kustomization")
+            | ("helm.cattle.io", "HelmChart")
+            | ("argoproj.io", "Application" | "ApplicationSet")
+    )
+}
+
+/// Fields that name an API group, which may lie in an owned zone and is no host.
+pub(crate) fn names_a_type(object: &Object, at: &str) -> bool {
+    if matches!(object.kind(), "ConfigMap" | "Secret") {
+        return at == "/apiVersion" || at == "/kind";
+    }
+    at.ends_with("/apiVersion")
+        || at.ends_with("/apiGroup")
+        || at.contains("/apiGroups/")
+        || at == "/kind"
+        || (at == "/spec/group" && object.kind() == "CustomResourceDefinition")
+        || at.starts_with("/metadata/finalizers/")
+}
+
+/// Fields that name a namespace by their own name, or several in a list.
+pub(crate) fn names_a_namespace(object: &Object, at: &str) -> bool {
+    if matches!(object.kind(), "ConfigMap" | "Secret") || at == "/metadata/namespace" {
+        return false;
+    }
+    let mut segments = at.rsplit('/');
+    let last = segments.next().unwrap_or_default();
+    let list =
+        last.bytes().all(|b| b.is_ascii_digit()).then(|| segments.next()).flatten().unwrap_or_default();
+    matches!(last, "namespace" | "targetNamespace")
+        || matches!(list, "namespaces" | "exportTo")
+        || at.contains("/namespaceSelector/")
+}
+
+/// Names of objects, which claim no host though they may look like one.
+pub(crate) fn names_an_object(at: &str) -> bool {
+    at == "/metadata/name" || at.ends_with("/secretName")
+}
+
+/// Fields that hold a qualified name, as labels have: a prefix that claims no host, a slash, a name.
+pub(crate) fn qualified_name<'a>(object: &Object, at: &str, text: &'a str) -> &'a str {
+    let key = at.ends_with("/key") && (at.contains("/tolerations/") || at.contains("/matchExpressions/"));
+    let qualified = (key || at.ends_with("/topologyKey")) && !matches!(object.kind(), "ConfigMap" | "Secret");
+    if qualified { text.rsplit_once('/').map_or(text, |(_, name)| name) } else { text }
+}
