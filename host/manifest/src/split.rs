@@ -34,8 +34,10 @@ pub(crate) fn documents(text: &str) -> (Vec<Document<'_>>, Vec<GluedSeparator>) 
         // A byte order mark may begin every document of joined files.
         let bare = line.strip_prefix('\u{feff}').unwrap_or(line);
         if let Some(rest) = bare.strip_prefix("---") {
+            // With nothing before it kubectl leaves the line to YAML, to which `---#x` is no separator.
+            let glued_comment = offset == start && rest.starts_with('#');
             let rest = rest.trim();
-            if !rest.is_empty() && !rest.starts_with('#') {
+            if glued_comment || (!rest.is_empty() && !rest.starts_with('#')) {
                 glued.push(GluedSeparator { line: number });
             }
             push(&mut documents, &text[start..offset], start_line);
@@ -80,6 +82,8 @@ mod tests {
     fn a_glued_separator_is_refused() {
         assert_eq!(documents("a: 1\n---apiVersion: v1\n").1, [GluedSeparator { line: 2 }]);
         assert_eq!(documents("--- {a: 1}\n").1, [GluedSeparator { line: 1 }]);
+        assert_eq!(documents("---#a: 1\n").1, [GluedSeparator { line: 1 }]);
+        assert!(documents("a: 1\n---#c\nb: 1\n").1.is_empty());
         assert!(documents("a: |\n  ---x\n").1.is_empty());
     }
 }

@@ -196,6 +196,47 @@ fn documents_read_as_kubectl_reads_them() {
     assert!(refused * 20 < streams.len());
 }
 
+/// Manifests to damage: the tricky streams of this repository and its examples.
+fn manifests() -> Vec<Vec<u8>> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders =
+        ["tests/data/tricky", "../../examples/portal/manifests", "../../examples/hedgedoc/manifests"];
+    let entries = folders.iter().flat_map(|folder| std::fs::read_dir(root.join(folder)).unwrap().flatten());
+    let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
+    paths.sort();
+    // Hostile streams are refused at a cost; thousands of them would only take time.
+    let hostile =
+        |path: &std::path::Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('9'));
+    let yaml =
+        paths.iter().filter(|path| path.extension().is_some_and(|ending| ending == "yaml") && !hostile(path));
+    yaml.map(|path| std::fs::read(path).unwrap()).filter(|bytes| bytes.len() < 16_000).collect()
+}
+
+#[test]
+#[ignore = "needs the yaml-oracle; run by `cargo xtask test`"]
+fn damaged_manifests_read_as_kubectl_reads_them() {
+    const INTERESTING: &[u8] = b"\n\t :-,[]{}#&*!|>'\"%@`?~=<0y.\r\\";
+    let manifests = manifests();
+    let mut random = Random(0x1234_5678_9abc_def1);
+    let mut streams = Vec::new();
+    while streams.len() < 20_000 {
+        let mut bytes = manifests[random.below(manifests.len())].clone();
+        for _ in 0..=random.below(2) {
+            let at = random.below(bytes.len());
+            let byte = INTERESTING[random.below(INTERESTING.len())];
+            match random.below(3) {
+                0 => bytes[at] = byte,
+                1 => bytes.insert(at, byte),
+                _ => drop(bytes.remove(at)),
+            }
+        }
+        streams.extend(String::from_utf8(bytes));
+    }
+    let refused = compare(&streams);
+    println!("{refused} of {} are read by kubectl alone", streams.len());
+    assert!(refused * 200 < streams.len());
+}
+
 #[test]
 #[ignore = "needs the yaml-oracle; run by `cargo xtask test`"]
 fn what_is_written_is_read_by_kubectl_the_same() {
