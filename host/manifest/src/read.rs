@@ -35,7 +35,7 @@ impl Position {
 pub struct ReadOptions {
     /// How deep maps and lists may nest. Default 512; kubectl gives up at 10,000.
     pub max_depth: usize,
-    /// How many bytes in memory anchors and aliases may expand to per document. Default 64 MiB.
+    /// How many bytes in memory anchors and aliases may expand to per document. Default 16 MiB.
     pub max_alias_bytes: usize,
     /// How many bytes all inputs may have together. Default 1 GiB.
     pub max_bytes: usize,
@@ -45,7 +45,7 @@ pub struct ReadOptions {
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        Self { max_depth: 512, max_alias_bytes: 64 << 20, max_bytes: 1 << 30, lenient_duplicates: false }
+        Self { max_depth: 512, max_alias_bytes: 16 << 20, max_bytes: 1 << 30, lenient_duplicates: false }
     }
 }
 

@@ -82,7 +82,7 @@ fn hostile_streams_end_soon_and_say_nothing_of_their_content() {
         let bytes = fs::read(data().join("tricky").join(file)).unwrap();
         let started = std::time::Instant::now();
         let errors = Reader::documents(ReadOptions::default(), file, &bytes).unwrap_err();
-        assert!(started.elapsed().as_secs() < 1, "{file}");
+        assert!(started.elapsed().as_secs() < 2, "{file}");
         assert!(errors[0].to_string().len() < 200, "{}", errors[0]);
     }
 }
