@@ -25,7 +25,7 @@ fn kubectl() -> BTreeMap<String, Option<Vec<String>>> {
         match (documents, fields[2]) {
             (documents, "ERROR") => *documents = None,
             (Some(documents), _) => {
-                documents.extend(Some(format!("sha256:{}", fields[6])).filter(|d| *d != null))
+                documents.extend(Some(format!("sha256:{}", fields[6])).filter(|d| *d != null));
             }
             (None, _) => {}
         }
