@@ -145,7 +145,8 @@ struct Name {
 enum Kind {
     Text,
     Bool,
-    Number,
+    Int,
+    Float,
 }
 
 impl Builder<'_> {
@@ -428,7 +429,8 @@ fn merged(steps: Vec<Step>) -> Result<Map, EventError> {
 fn kind(scalar: &Scalar) -> Kind {
     match scalar {
         Scalar::Bool(_) => Kind::Bool,
-        Scalar::Int(_) | Scalar::Uint(_) | Scalar::Float(_) => Kind::Number,
+        Scalar::Int(_) | Scalar::Uint(_) => Kind::Int,
+        Scalar::Float(_) => Kind::Float,
         Scalar::Null | Scalar::String(_) => Kind::Text,
     }
 }

@@ -425,6 +425,20 @@ mod tests {
     }
 
     #[test]
+    fn keys_of_two_types_and_one_text_are_refused_whatever_the_options() {
+        let options = ReadOptions { lenient_duplicates: true, ..ReadOptions::default() };
+        for (keys, read) in [
+            ("{1: a, 1.: b}", false),
+            ("{1: a, '1': b}", false),
+            ("{on: a, 'true': b}", false),
+            ("{1: a, 0x1: b}", true),
+        ] {
+            let text = format!("apiVersion: v1\nkind: A\nx: {keys}\n");
+            assert_eq!(Reader::documents(options.clone(), "x.yaml", text.as_bytes()).is_ok(), read, "{keys}");
+        }
+    }
+
+    #[test]
     fn text_in_utf16_is_read() {
         let bytes: Vec<u8> =
             "\u{feff}apiVersion: v1\nkind: Ä\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
