@@ -10,7 +10,9 @@ use lathe_manifest::{Object, Value, pointer};
 
 use crate::decode;
 use crate::environment::{Environment, Territory, is_within};
-use crate::field::{names_a_namespace, names_a_type, names_an_object, qualified_name, renders_later};
+use crate::field::{
+    names_a_namespace, names_a_type, names_an_object, qualified_name, renders_later, spelled_namespace,
+};
 use crate::file::Acknowledge;
 use crate::report::Hit;
 
@@ -101,6 +103,11 @@ impl Walk<'_> {
                 {
                     self.note(&place, "namespace", text, "leftover");
                 }
+                let target = &self.of.environment.namespace;
+                let spelled = spelled_namespace(object, at, text, self.of.namespaces, target);
+                if let Some(namespace) = spelled.filter(|name| name != target) {
+                    self.note(&place, "namespace", namespace, "leftover");
+                }
                 self.text(&place, text);
                 let encoded = (secret && at.starts_with("/data/")) || at.starts_with("/binaryData/");
                 let whole = if encoded { decode::base64(text) } else { None };
@@ -123,7 +130,13 @@ impl Walk<'_> {
                     // The prefix of a label's or annotation's name says whose it is and claims no host.
                     let qualified = matches!(
                         parent,
-                        "labels" | "annotations" | "matchLabels" | "nodeSelector" | "selector"
+                        "labels"
+                            | "annotations"
+                            | "matchLabels"
+                            | "nodeSelector"
+                            | "selector"
+                            | "limits"
+                            | "requests"
                     );
                     let name =
                         if qualified { key.rsplit_once('/').map_or(key, |(_, name)| name) } else { key };
@@ -458,5 +471,9 @@ mod tests {
         let object = r#"{"apiVersion":"x.io/v1","kind":"Route","metadata":{"name":"r","namespace":"portal"},"spec":{"ref":{"namespace":"portal"}}}"#;
         let told: Vec<String> = hits(object).into_iter().map(|(place, _)| place).collect();
         assert_eq!(told, [" portal", "/spec/ref/namespace portal"]);
+        let object = r#"{"apiVersion":"x.io/v1","kind":"Route","metadata":{"name":"r","namespace":"p-1","annotations":{"a":"portal/cert","b":"portal-auth@kubernetescrd","c/release-namespace":"portal","d":"portals/x"}},
+            "spec":{"args":["--namespace=portal","--x=portal"],"principal":"cluster.local/ns/portal/sa/x","gateways":["portal/gw"],"limits":{"example.org/gpu":1}}}"#;
+        let told: Vec<String> = hits(object).into_iter().map(|(place, _)| place).collect();
+        assert_eq!(told.len(), 6, "{told:?}");
     }
 }

@@ -1,5 +1,7 @@
 //! What fields are for, as far as the closure has to know: types, names and namespaces are no hosts.
 
+use std::collections::BTreeSet;
+
 use lathe_manifest::Object;
 
 /// Objects from which a controller makes others on the cluster, where nobody looks at hosts any more.
@@ -38,6 +40,40 @@ pub(crate) fn names_a_namespace(object: &Object, at: &str) -> bool {
     matches!(last, "namespace" | "targetNamespace")
         || matches!(list, "namespaces" | "exportTo")
         || at.contains("/namespaceSelector/")
+}
+
+/// A namespace of the input that the text names in a spelling of its field: `ns/name` and `ns-name@kubernetescrd` in
+/// annotations, `ns/gateway`, `…/ns/NAMESPACE/…` in identities, `--namespace=NAMESPACE` in arguments.
+pub(crate) fn spelled_namespace<'t>(
+    object: &Object,
+    at: &str,
+    text: &'t str,
+    namespaces: &BTreeSet<String>,
+    target: &str,
+) -> Option<&'t str> {
+    if matches!(object.kind(), "ConfigMap" | "Secret") && !at.starts_with("/metadata/") {
+        return None;
+    }
+    let annotation = at.contains("/annotations/");
+    let qualified =
+        || text.split_once('/').filter(|_| annotation || at.contains("/gateways/")).map(|(name, _)| name);
+    let middleware = || {
+        let named = text.strip_suffix("@kubernetescrd").filter(|_| annotation)?;
+        let within = |name: &str| named.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'));
+        // The review's own namespace may begin with the name of the one it was made from.
+        let known = namespaces.iter().find(|name| within(name) && !within(target))?;
+        text.get(..known.len())
+    };
+    let release = || Some(text).filter(|_| annotation && at.ends_with("namespace"));
+    let identity = || text.split_once("/ns/").and_then(|(_, rest)| rest.split('/').next());
+    let argument = || {
+        let (name, value) = text.strip_prefix("--")?.split_once('=')?;
+        name.ends_with("namespace").then_some(value)
+    };
+    [qualified(), middleware(), release(), identity(), argument()]
+        .into_iter()
+        .flatten()
+        .find(|name| namespaces.contains(*name))
 }
 
 /// Names of objects, which claim no host though they may look like one.

@@ -77,7 +77,8 @@ fn rewrite(
         |token| hosts.target(token).map(ToOwned::to_owned),
         |token, after| namespaces.service(token, after),
     );
-    let followed = namespaces.follow_text(rewritten.as_deref().unwrap_or(text));
+    let now = rewritten.as_deref().unwrap_or(text);
+    let followed = namespaces.follow_spelling(object, pointer, now).or_else(|| namespaces.follow_text(now));
     if let Some(new) = followed.or(rewritten) {
         outcome.set(object.key, pointer, new);
     }

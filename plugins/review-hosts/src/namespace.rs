@@ -127,6 +127,37 @@ impl<'a> Namespaces<'a> {
         (out != text).then_some(out)
     }
 
+    /// The text with its namespace replaced, where the field has a spelling of its own for one.
+    pub(crate) fn follow_spelling(&self, object: &Object, pointer: &str, text: &str) -> Option<String> {
+        if matches!(object.kind.as_str(), "ConfigMap" | "Secret") && !pointer.starts_with("/metadata/") {
+            return None;
+        }
+        let target = self.target;
+        let known = |name: &str| self.sources.contains(name);
+        let annotation = pointer.contains("/annotations/");
+        if annotation && pointer.ends_with("namespace") && known(text) {
+            return Some(target.to_owned());
+        }
+        if (annotation || pointer.contains("/gateways/"))
+            && let Some((_, name)) = text.split_once('/').filter(|(namespace, _)| known(namespace))
+        {
+            return Some(format!("{target}/{name}"));
+        }
+        if annotation && text.ends_with("@kubernetescrd") {
+            let rest = self.sources.iter().find_map(|name| text.strip_prefix(name)?.strip_prefix('-'))?;
+            return Some(format!("{target}-{rest}"));
+        }
+        if let Some((flag, _)) = text.split_once('=').filter(|(_, namespace)| known(namespace))
+            && flag.starts_with("--")
+            && flag.ends_with("namespace")
+        {
+            return Some(format!("{flag}={target}"));
+        }
+        let (before, rest) = text.split_once("/ns/")?;
+        let (_, after) = rest.split_once('/').filter(|(namespace, _)| known(namespace))?;
+        Some(format!("{before}/ns/{target}/{after}"))
+    }
+
     /// The environment's Namespace with its labels: the input's, or a new one.
     pub(crate) fn ensure(&self, objects: &[Object], environment: &Environment, outcome: &mut Outcome) {
         let review = environment.review.as_ref().map(|review| review.id.as_str()).unwrap_or_default();
