@@ -13,7 +13,9 @@ const RUNS: usize = 50;
 
 pub(crate) fn run() -> anyhow::Result<()> {
     process::run(cargo(&["build", "--release", "--package", "kubectl-lathe"]))?;
-    let home = root().join("target/bench-home");
+    // Outside of the checkout, in which compiled plugins are never kept.
+    let home = std::env::temp_dir().join(format!("lathe-bench-{}", std::process::id()));
+    render(&home)?;
     let warm = median(RUNS, || render(&home))?;
     let format = median(RUNS, || format_only(&home))?;
     let cold = median(5, || {
@@ -23,6 +25,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         }
         render(&home)
     })?;
+    fs::remove_dir_all(&home)?;
     println!("machine: {} cores, {}", std::thread::available_parallelism()?, std::env::consts::ARCH);
     println!("portal, three plugins, warm: {:>8.1} ms (median of {RUNS})", milliseconds(warm));
     println!("portal, three plugins, cold: {:>8.1} ms (median of 5)", milliseconds(cold));

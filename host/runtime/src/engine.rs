@@ -181,7 +181,9 @@ fn config() -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
-        .cranelift_opt_level(OptLevel::Speed)
+        // CI jobs start without a cache. Measured on the portal: cold 532 ms instead of 704, warm the same, 10,000 objects
+        // 3 % slower. Fuel does not depend on it.
+        .cranelift_opt_level(OptLevel::None)
         .cranelift_nan_canonicalization(true)
         .wasm_relaxed_simd(true)
         .relaxed_simd_deterministic(true)
