@@ -119,8 +119,8 @@ fn the_guide_tells_the_truth() {
 }
 
 #[test]
-fn the_readmes_pipeline_is_the_examples() {
-    // The README's first command is one that the other tests run; it has to stay the one they run.
+fn the_readme_names_the_two_commands() {
+    // Other tests run what these two commands run.
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     assert!(readme.contains(
         "cargo run --release -p kubectl-lathe -- render -p examples/portal --env review --review 42\n"

@@ -125,6 +125,9 @@ mod tests {
         let declared = parse("", "").unwrap();
         assert_eq!(declared.key.len(), 12);
         assert_eq!(parse("", "").unwrap().key, declared.key);
+        let json = serde_json::to_string(&declared.intent).unwrap();
+        let other = Declared::parse(&json, &["portal", "review", "43"]).unwrap();
+        assert_ne!(other.key, declared.key);
         assert_eq!(declared.keys().len(), 3);
     }
 

@@ -69,9 +69,7 @@ pub(crate) fn tree(
 /// YAML 1.1, and so kubectl, takes these for line breaks where the event parser, as YAML 1.2, takes them for text.
 fn refuse_old_line_breaks(text: &str) -> Result<(), EventError> {
     let Some(at) = text.find(['\u{85}', '\u{2028}', '\u{2029}']) else { return Ok(()) };
-    let line = text[..at].matches('\n').count() + 1;
-    let column = text[..at].rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
-    Err(EventError { at: Position { line, column }, kind: ReadErrorKind::OldLineBreak })
+    Err(EventError { at: Position::of(text, at), kind: ReadErrorKind::OldLineBreak })
 }
 
 /// A document that begins by ending: kubectl reads nothing and drops what follows.

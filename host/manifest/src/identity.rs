@@ -61,7 +61,8 @@ pub struct IdentityConflict {
     pub second: Option<Source>,
 }
 
-fn place(source: Option<&Source>) -> String {
+/// Where an object came from, for messages: its file and line, or that a plugin added it.
+pub fn place(source: Option<&Source>) -> String {
     source.map_or_else(|| "added by a plugin".to_owned(), ToString::to_string)
 }
 

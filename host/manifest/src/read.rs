@@ -20,6 +20,14 @@ pub struct Position {
 }
 
 impl Position {
+    /// The place of a byte offset, which has to lie on a character's boundary.
+    pub(crate) fn of(text: &str, offset: usize) -> Self {
+        let before = &text[..offset];
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
+        Self { line, column }
+    }
+
     pub(crate) fn error(self, error: ScalarError) -> event::EventError {
         event::EventError { at: self, kind: ReadErrorKind::Scalar(error) }
     }
@@ -202,10 +210,9 @@ impl Reader {
             Ok(text) => text,
             Err(error) => {
                 let Some(text) = utf16(bytes) else {
-                    let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-                    let line = before.matches('\n').count() + 1;
-                    let column = before.rsplit('\n').next().map_or(0, |l| l.chars().count()) + 1;
-                    self.fail(file, 0, Position { line, column }, ReadErrorKind::Encoding);
+                    let sound = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+                    let at = Position::of(&sound, sound.len());
+                    self.fail(file, 0, at, ReadErrorKind::Encoding);
                     return Vec::new();
                 };
                 decoded = text;

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use lathe_manifest::{Identity, Object, order};
+use lathe_manifest::{Identity, Object, identity, order};
 
 use crate::problem::Problem;
 
@@ -69,18 +69,12 @@ impl Tree {
         let mut problems = Vec::new();
         let mut equal = Vec::new();
         for entry in &self.entries {
-            let identity = Identity::of(&entry.object);
-            let Some(first) = seen.get(&identity) else {
-                seen.insert(identity, entry);
+            let own = Identity::of(&entry.object);
+            let Some(first) = seen.get(&own) else {
+                seen.insert(own, entry);
                 continue;
             };
-            let place = |entry: &Entry| {
-                entry
-                    .object
-                    .source
-                    .as_ref()
-                    .map_or_else(|| "added by a plugin".to_owned(), ToString::to_string)
-            };
+            let place = |entry: &Entry| identity::place(entry.object.source.as_ref());
             let (first_place, second_place) = (place(first), place(entry));
             let label = entry.object.label();
             if first.object.value == entry.object.value {

@@ -182,7 +182,7 @@ fn config() -> Config {
     config
         .wasm_component_model(true)
         // CI jobs start without a cache. Measured on the portal: cold 532 ms instead of 704, warm the same, 10,000 objects
-        // 3 % slower. Fuel does not depend on it.
+        // 5 % slower. Fuel does not depend on it.
         .cranelift_opt_level(OptLevel::None)
         .cranelift_nan_canonicalization(true)
         .wasm_relaxed_simd(true)

@@ -1,6 +1,6 @@
 //! `check`: renders each environment without printing it, and tells all that is wrong.
 
-use lathe_pipeline::{Problem, Render};
+use lathe_pipeline::Problem;
 
 use super::project::{self, Project};
 use super::render;
@@ -13,9 +13,7 @@ const ANY_REVIEW: &str = "check";
 
 pub(crate) fn run(flags: &cli::Check, settings: &Settings) -> anyhow::Result<()> {
     let project = Project::need(flags.source.pipeline.as_deref())?;
-    let plugins = project.plugins()?;
-    let lock = project.agreed(&plugins, false, settings)?;
-    let runtime = project::runtime(settings)?;
+    let ready = project.ready(false, settings)?;
     let mut problems: Vec<Problem> = Vec::new();
     // Standard input can be read once only.
     let files = if flags.source.filename.is_empty() { None } else { Some(project::files(&flags.source)?) };
@@ -27,16 +25,7 @@ pub(crate) fn run(flags: &cli::Check, settings: &Settings) -> anyhow::Result<()>
         };
         inputs.warnings.iter().for_each(|warning| console::warn(warning));
         let count = inputs.objects.len();
-        let render = Render {
-            runtime: &runtime,
-            pipeline: &project.pipeline,
-            environment: &environment,
-            plugins: &plugins,
-            lock: &lock,
-            folder: &project.folder,
-            values: None,
-        };
-        let report = render.run(inputs.objects).report;
+        let report = project.render(&ready, &environment, None).run(inputs.objects).report;
         let name = &environment.name;
         report.warnings.iter().for_each(|warning| console::warn(&format!("{name}: {warning}")));
         for object in &report.create_only {

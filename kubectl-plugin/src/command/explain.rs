@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use lathe_manifest::{Object, Pointer};
-use lathe_pipeline::{Plugins, Render, Write};
+use lathe_pipeline::{Plugins, Write};
 
-use super::project::{self, Project};
+use super::project::Project;
 use crate::cli;
 use crate::console::{self, Failure};
 use crate::settings::Settings;
@@ -15,19 +15,9 @@ pub(crate) fn run(flags: &cli::Explain, settings: &Settings) -> anyhow::Result<(
         .map_err(|error| Failure::usage(format!("`{}`: {error}", flags.pointer)))?;
     let project = Project::need(flags.source.pipeline.as_deref())?;
     let environment = project.environment(&flags.target)?;
-    let plugins = project.plugins()?;
-    let lock = project.agreed(&plugins, false, settings)?;
+    let ready = project.ready(false, settings)?;
     let inputs = project.inputs(&flags.source, &environment)?;
-    let render = Render {
-        runtime: &project::runtime(settings)?,
-        pipeline: &project.pipeline,
-        environment: &environment,
-        plugins: &plugins,
-        lock: &lock,
-        folder: &project.folder,
-        values: None,
-    };
-    let rendered = render.run(inputs.objects);
+    let rendered = project.render(&ready, &environment, None).run(inputs.objects);
     if !rendered.report.problems.is_empty() {
         let count = rendered.report.problems.len();
         console::warn(&format!(
@@ -53,7 +43,7 @@ pub(crate) fn run(flags: &cli::Explain, settings: &Settings) -> anyhow::Result<(
             let name = if pointer.is_empty() { "(the object)" } else { pointer };
             let _ = writeln!(out, "  {name}");
             for write in writes {
-                tell(&mut out, write, &plugins);
+                tell(&mut out, write, &ready.plugins);
             }
         }
         if !any {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use lathe_manifest::ReadOptions;
 use lathe_pipeline::source::{self, Inputs};
-use lathe_pipeline::{Environment, EnvironmentError, Lock, Pipeline, Plugins, Problem};
+use lathe_pipeline::{Environment, EnvironmentError, Lock, Pipeline, Plugins, Problem, Render, Variables};
 use lathe_runtime::Runtime;
 
 use crate::cli::{Source, Target};
@@ -19,6 +19,13 @@ pub(crate) struct Project {
     pub(crate) pipeline: Pipeline,
     pub(crate) folder: PathBuf,
     file: PathBuf,
+}
+
+/// What a run needs beside an environment and objects.
+pub(crate) struct Ready {
+    pub(crate) plugins: Plugins,
+    lock: Lock,
+    runtime: Runtime,
 }
 
 impl Project {
@@ -91,12 +98,7 @@ impl Project {
     }
 
     /// The lock, which has to fit the plugins as they are.
-    pub(crate) fn agreed(
-        &self,
-        plugins: &Plugins,
-        update: bool,
-        settings: &Settings,
-    ) -> anyhow::Result<Lock> {
+    fn agreed(&self, plugins: &Plugins, update: bool, settings: &Settings) -> anyhow::Result<Lock> {
         let file = self.lock_file().display().to_string();
         let hint =
             format!("`{} lock{}` writes the lock and shows what changes", settings.program, self.flag());
@@ -126,6 +128,24 @@ impl Project {
         Err(Failure::refused(format!("{file} does not fit the pipeline's plugins"), &problems)
             .with_hint(hint)
             .into())
+    }
+
+    /// The plugins as agreed to and the sandbox they run in.
+    pub(crate) fn ready(&self, update: bool, settings: &Settings) -> anyhow::Result<Ready> {
+        let plugins = self.plugins()?;
+        let lock = self.agreed(&plugins, update, settings)?;
+        Ok(Ready { plugins, lock, runtime: runtime(settings)? })
+    }
+
+    /// A run for an environment; `values` reads what secrets are made of, where they are asked for.
+    pub(crate) fn render<'a>(
+        &'a self,
+        ready: &'a Ready,
+        environment: &'a Environment,
+        values: Option<Variables<'a>>,
+    ) -> Render<'a> {
+        let Ready { plugins, lock, runtime } = ready;
+        Render { runtime, pipeline: &self.pipeline, environment, plugins, lock, folder: &self.folder, values }
     }
 
     /// The objects: those of `-f` if it is given, else the environment's or the pipeline's inputs.

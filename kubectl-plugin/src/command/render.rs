@@ -1,7 +1,7 @@
 //! `render`: the manifests of an environment, transformed, on standard output.
 
 use lathe_manifest::{Object, write};
-use lathe_pipeline::Render;
+use lathe_pipeline::Variables;
 
 use super::project::{self, Project};
 use crate::cli::{self, Format, SecretsMode};
@@ -13,21 +13,12 @@ pub(crate) fn run(flags: &cli::Render, settings: &Settings) -> anyhow::Result<()
         return format(flags, settings);
     };
     let environment = project.environment(&flags.target)?;
-    let plugins = project.plugins()?;
-    let lock = project.agreed(&plugins, flags.update_lock, settings)?;
+    let ready = project.ready(flags.update_lock, settings)?;
     let inputs = project.inputs(&flags.source, &environment)?;
     inputs.warnings.iter().for_each(|warning| console::warn(warning));
     let plain = flags.show_secrets || flags.secrets == SecretsMode::Plain;
-    let render = Render {
-        runtime: &project::runtime(settings)?,
-        pipeline: &project.pipeline,
-        environment: &environment,
-        plugins: &plugins,
-        lock: &lock,
-        folder: &project.folder,
-        values: if plain { Some(&variable) } else { None },
-    };
-    let rendered = render.run(inputs.objects);
+    let values: Option<Variables<'_>> = if plain { Some(&variable) } else { None };
+    let rendered = project.render(&ready, &environment, values).run(inputs.objects);
     if let Some(file) = &flags.report {
         project::write_report(file, rendered.report.to_json().as_bytes(), &project)?;
     }
