@@ -88,6 +88,8 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Print the manifests of an environment, transformed
     Render(Render),
+    /// Render an environment and apply it to the cluster
+    Apply(Apply),
     /// Write lathe.lock: which plugins may take part, with which rights
     Lock(Lock),
     /// Render every environment without printing it, and tell what is wrong
@@ -149,6 +151,20 @@ pub(crate) struct Render {
     /// Take changed `path:` plugins into the lock where they ask for nothing more; not in CI
     #[arg(long)]
     pub(crate) update_lock: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Apply {
+    #[command(flatten)]
+    pub(crate) source: Source,
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Ask the server what would happen, and change nothing
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "server", value_name = "server|none")]
+    pub(crate) dry_run: Option<DryRun>,
+    /// Take fields over that belong to other field managers
+    #[arg(long)]
+    pub(crate) force_conflicts: bool,
 }
 
 #[derive(Args, Debug)]
@@ -215,6 +231,15 @@ pub(crate) enum Format {
     Yaml,
     /// One JSON List
     Json,
+}
+
+/// kubectl's words; a dry run on the client would say nothing of what the server thinks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DryRun {
+    /// The server tries everything and keeps nothing
+    Server,
+    /// No dry run
+    None,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

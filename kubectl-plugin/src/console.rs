@@ -10,6 +10,8 @@ use lathe_pipeline::Problem;
 pub(crate) const USAGE: u8 = 2;
 /// Refused: input, policy, leak, plugin, secret.
 pub(crate) const REFUSED: u8 = 3;
+/// Some of it is on the cluster, some of it is not.
+pub(crate) const PARTLY: u8 = 5;
 
 /// A command that did not do what it was asked.
 #[derive(Debug)]
@@ -35,6 +37,15 @@ impl Failure {
     pub(crate) fn refused(summary: impl Into<String>, problems: &[Problem]) -> Self {
         let problems = problems.iter().map(ToString::to_string).collect();
         Self { code: REFUSED, summary: summary.into(), problems, hint: None }
+    }
+
+    /// Some was done and some was not.
+    pub(crate) fn partly(summary: impl Into<String>) -> Self {
+        Self { code: PARTLY, summary: summary.into(), problems: Vec::new(), hint: None }
+    }
+
+    pub(crate) fn with_problems(self, problems: Vec<String>) -> Self {
+        Self { problems, ..self }
     }
 
     pub(crate) fn with_hint(self, hint: impl Into<String>) -> Self {

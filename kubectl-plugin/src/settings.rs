@@ -2,7 +2,9 @@
 #![allow(clippy::disallowed_methods, reason = "this is where the binary reads the process environment")]
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use lathe_cluster::Access;
 use lathe_pipeline::Builtin;
 use tracing_subscriber::EnvFilter;
 
@@ -18,26 +20,30 @@ pub(crate) struct Settings {
     pub(crate) ci: bool,
     /// `--namespace`, which only commands that talk to a cluster heed.
     pub(crate) namespace: Option<String>,
+    /// The way to the cluster.
+    pub(crate) access: Access,
     level: u32,
 }
 
 impl Settings {
-    pub(crate) fn resolve(global: &Global, program: &'static str) -> Self {
+    pub(crate) fn resolve(global: &Global, program: &'static str) -> Result<Self, String> {
         let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let base = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
-        Self {
+        Ok(Self {
             program,
+            access: access(global, folder("HOME"))?,
             cache: base.filter(|base| base.is_absolute()).map(|base| base.join("lathe/components")),
             ci: std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "false" | "0")),
             namespace: global.namespace.clone(),
             level: global.verbose.iter().map(|level| u32::from(*level)).sum(),
-        }
+        })
     }
 
     /// Starts logging to standard error: `-v`, or what `RUST_LOG` asks for.
     pub(crate) fn start_logging(&self) {
         let level = match self.level {
-            0 => "error",
+            // The client logs what is told as an error anyway.
+            0 => "error,kube_client=off",
             1 => "lathe_runtime=info,warn",
             2 => "lathe_runtime=debug,info",
             _ => "debug",
@@ -49,6 +55,69 @@ impl Settings {
     }
 }
 
+/// kubectl's flags, and the files that kubectl would read.
+fn access(global: &Global, home: Option<PathBuf>) -> Result<Access, String> {
+    let listed = std::env::var_os("KUBECONFIG").filter(|list| !list.is_empty());
+    let files: Vec<PathBuf> = match (&global.kubeconfig, listed) {
+        (Some(file), _) => vec![file.clone()],
+        (None, Some(list)) => {
+            std::env::split_paths(&list).filter(|file| !file.as_os_str().is_empty()).collect()
+        }
+        (None, None) => home.map(|home| home.join(".kube/config")).into_iter().collect(),
+    };
+    let extra = |text: &String| {
+        let pair = text.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()));
+        pair.ok_or_else(|| format!("`--as-user-extra` takes key=value, and this is `{text}`"))
+    };
+    Ok(Access {
+        kubeconfig: files,
+        explicit: global.kubeconfig.is_some(),
+        context: global.context.clone(),
+        cluster: global.cluster.clone(),
+        user: global.user.clone(),
+        server: global.server.clone(),
+        token: global.token.clone(),
+        as_user: global.as_user.clone(),
+        as_uid: global.as_uid.clone(),
+        as_groups: global.as_group.clone(),
+        as_user_extra: global.as_user_extra.iter().map(extra).collect::<Result<_, _>>()?,
+        certificate_authority: global.certificate_authority.clone(),
+        client_certificate: global.client_certificate.clone(),
+        client_key: global.client_key.clone(),
+        insecure_skip_tls_verify: global.insecure_skip_tls_verify,
+        tls_server_name: global.tls_server_name.clone(),
+        proxy_url: global.proxy_url.clone(),
+        request_timeout: global.request_timeout.as_deref().map(duration).transpose()?.flatten(),
+        disable_compression: global.disable_compression,
+    })
+}
+
+/// A duration as kubectl takes it: seconds, or Go's `1m30s`; zero is no limit of the user's own.
+fn duration(text: &str) -> Result<Option<Duration>, String> {
+    let wrong =
+        || format!("`--request-timeout` takes seconds or a duration such as 1m30s, and this is `{text}`");
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let (number, after) = rest.split_at(digits);
+        let number: f64 = number.parse().map_err(|_| wrong())?;
+        let unit = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(unit);
+        let seconds = match unit {
+            "" if rest == text => 1.0,
+            "ms" => 0.001,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            _ => return Err(wrong()),
+        };
+        total += Duration::try_from_secs_f64(number * seconds).map_err(|_| wrong())?;
+        rest = after;
+    }
+    if text.is_empty() { Err(wrong()) } else { Ok((!total.is_zero()).then_some(total)) }
+}
+
 /// A variable of the process environment, for secret providers that may read it.
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
@@ -58,4 +127,22 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 pub(crate) fn builtin(name: &str) -> Option<Builtin> {
     let builtin = lathe_bundle::find(name)?;
     Some(Builtin { version: builtin.version, source: builtin.source, wasm: builtin.wasm })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_kubectls() {
+        for (text, want) in
+            [("5", 5_000), ("1m30s", 90_000), ("2s500ms", 2_500), ("0", 0), ("1.5h", 5_400_000)]
+        {
+            let want = (want > 0).then(|| Duration::from_millis(want));
+            assert_eq!(duration(text), Ok(want), "{text}");
+        }
+        for text in ["", "x", "5x", "1m30", "-1s", ".", "1e400"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
 }

@@ -1,18 +1,16 @@
 //! Builds the built-in plugins and writes what `src/lib.rs` includes.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 fn main() -> Result<(), String> {
-    let root =
-        Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).ok_or("the crate lies in plugins/")?;
+    let root = lathe_component_build::root()?;
     let packages = [
         ("lathe-plugin-aai-client", "plugins/aai-client"),
         ("lathe-plugin-review-hosts", "plugins/review-hosts"),
         ("lathe-plugin-secrets", "plugins/secrets"),
     ];
     let mut code = String::new();
-    for component in lathe_component_build::build(root, &packages)? {
+    for component in lathe_component_build::build(&root, &packages)? {
         let name = component.package.trim_start_matches("lathe-plugin-");
         // Writing to a String cannot fail.
         let _ = writeln!(

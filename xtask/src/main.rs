@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "a developer's tool reads the environment it is run in")]
 
 mod bench;
+mod cluster;
 mod dist;
 mod docs;
 mod lint;
@@ -33,6 +34,8 @@ enum Verb {
     Bench,
     /// Build the pinned programs that tests need, into a cache outside the checkout
     Tools,
+    /// Run the cluster that tests use, until Ctrl-C
+    Cluster,
     /// Check that the book's pages are all linked, and build it where mdbook is installed
     Docs,
     /// Build the release binary and its checksum into target/dist
@@ -42,15 +45,17 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().verb {
+    let verb = Cli::parse().verb;
+    let result = process::end_with_signals().and_then(|()| match verb {
         Verb::Test(flags) => test::run(&flags),
         Verb::Lint(flags) => lint::run(&flags),
         Verb::Bench => bench::run(),
         Verb::Tools => tools::run(),
+        Verb::Cluster => cluster::run(),
         Verb::Docs => docs::run(),
         Verb::Dist => dist::run(),
         Verb::Lock => lock::run(),
-    };
+    });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

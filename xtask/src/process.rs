@@ -1,9 +1,79 @@
-//! Other programs, run so that their failure is ours.
+//! Other programs, run so that their failure is ours and that none outlives us.
 
+use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, bail};
+
+/// What a signal ends and removes: process groups by their leader's pid, and folders.
+static OURS: Mutex<Ours> = Mutex::new(Ours { groups: Vec::new(), folders: Vec::new() });
+
+struct Ours {
+    groups: Vec<u32>,
+    folders: Vec<PathBuf>,
+}
+
+/// A program in a process group of its own, which ends when this is dropped.
+pub(crate) struct Started(Child);
+
+impl Started {
+    pub(crate) fn new(command: &mut Command) -> anyhow::Result<Self> {
+        // Locked over the start, so that a signal finds it either not begun or on the list.
+        let mut ours = ours();
+        let child = command.process_group(0).spawn()?;
+        ours.groups.push(child.id());
+        Ok(Self(child))
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        !matches!(self.0.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if !self.has_ended() {
+            end_group(self.pid());
+        }
+        let _ = self.0.wait();
+        let pid = self.pid();
+        ours().groups.retain(|group| *group != pid);
+    }
+}
+
+/// Ends what was started when Ctrl-C or a termination signal comes.
+pub(crate) fn end_with_signals() -> anyhow::Result<()> {
+    let end = || {
+        let ours = ours();
+        ours.groups.iter().rev().for_each(|group| end_group(*group));
+        for folder in &ours.folders {
+            let _ = fs::remove_dir_all(folder);
+        }
+        #[allow(clippy::exit, reason = "the signal asked for the end, and 130 is how shells tell of it")]
+        std::process::exit(130);
+    };
+    ctrlc::set_handler(end).context("watching for signals")
+}
+
+/// Notes a folder that a signal removes, too.
+pub(crate) fn remove_at_end(folder: &Path) {
+    ours().folders.push(folder.to_owned());
+}
+
+fn ours() -> MutexGuard<'static, Ours> {
+    OURS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn end_group(pid: u32) {
+    let _ = Command::new("kill").args(["-9", "--", &format!("-{pid}")]).status();
+}
 
 /// The top of the repository.
 pub(crate) fn root() -> PathBuf {
@@ -26,7 +96,8 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
 pub(crate) fn run(mut command: Command) -> anyhow::Result<()> {
     let shown = format!("{command:?}").replace('"', "");
     eprintln!("+ {shown}");
-    let status = command.status().with_context(|| shown.clone())?;
+    let mut started = Started::new(&mut command).with_context(|| shown.clone())?;
+    let status = started.0.wait().with_context(|| shown.clone())?;
     if !status.success() {
         bail!("{shown}: {status}");
     }

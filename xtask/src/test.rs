@@ -1,29 +1,44 @@
 //! `test`: the tiers, in order of what they need.
 
+use std::process::Command;
+
 use anyhow::bail;
 use clap::Args;
 
+use crate::cluster::Cluster;
 use crate::process::{self, cargo, exists, root};
 use crate::{lint, tools};
 
 #[derive(Args)]
 pub(crate) struct Flags {
-    /// Fail where a program that a tier needs is missing, instead of skipping the tier
+    /// Build what a tier needs and fail where that cannot be, instead of skipping the tier
     #[arg(long)]
     require_all: bool,
 }
 
-/// What a tier needs beside Rust, and how it is called.
+/// A part of the tests and what it needs beside Rust.
 struct Tier {
     name: &'static str,
-    program: &'static str,
+    needs: &'static str,
+    is_there: fn() -> bool,
     run: fn() -> anyhow::Result<()>,
 }
 
 const TIERS: &[Tier] = &[
-    Tier { name: "unit, golden and command line tests", program: "cargo", run: rust },
-    Tier { name: "kubectl's reading of YAML (sigs.k8s.io/yaml)", program: "go", run: oracle },
-    Tier { name: "licences, sources and duplicates of dependencies", program: "cargo-deny", run: lint::deny },
+    Tier { name: "unit, golden and command line tests", needs: "cargo", is_there: || true, run: rust },
+    Tier { name: "kubectl's reading of YAML (sigs.k8s.io/yaml)", needs: "go", is_there: go, run: oracle },
+    Tier {
+        name: "a real API server",
+        needs: "`cargo xtask tools`",
+        is_there: || [&tools::ETCD, &tools::KUBERNETES].iter().all(|module| module.is_built()),
+        run: on_cluster,
+    },
+    Tier {
+        name: "licences, sources and duplicates of dependencies",
+        needs: "`cargo xtask tools`",
+        is_there: || exists(&tools::cargo_deny()),
+        run: lint::deny,
+    },
 ];
 
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<()> {
@@ -32,11 +47,11 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<()> {
     }
     let mut skipped = Vec::new();
     for tier in TIERS {
-        if is_there(tier.program) {
+        if (tier.is_there)() {
             eprintln!("== {}", tier.name);
             (tier.run)()?;
         } else {
-            skipped.push(format!("{} (needs {})", tier.name, tier.program));
+            skipped.push(format!("{} (needs {})", tier.name, tier.needs));
         }
     }
     if !root().join("../shared/corpus").is_dir() {
@@ -51,15 +66,8 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn is_there(program: &str) -> bool {
-    match program {
-        "cargo" => true,
-        "go" => std::process::Command::new("go")
-            .arg("version")
-            .output()
-            .is_ok_and(|output| output.status.success()),
-        _ => exists(&tools::cargo_deny()),
-    }
+fn go() -> bool {
+    Command::new("go").arg("version").output().is_ok_and(|output| output.status.success())
 }
 
 fn rust() -> anyhow::Result<()> {
@@ -67,18 +75,22 @@ fn rust() -> anyhow::Result<()> {
 }
 
 fn oracle() -> anyhow::Result<()> {
-    let program = tools::oracle()?;
-    let mut command = cargo(&[
-        "test",
-        "--release",
-        "--locked",
-        "--package",
-        "lathe-manifest",
-        "--test",
-        "oracle",
-        "--",
-        "--ignored",
-    ]);
-    command.env("LATHE_ORACLE", program);
+    let mut command = ignored("lathe-manifest", "oracle");
+    command.env("LATHE_ORACLE", tools::ORACLE.folder()?.join("yaml-oracle"));
     process::run(command)
+}
+
+fn on_cluster() -> anyhow::Result<()> {
+    let cluster = Cluster::start()?;
+    let mut command = ignored("kubectl-lathe", "cluster");
+    command.env("LATHE_TEST_KUBECONFIG", cluster.kubeconfig());
+    command.env("LATHE_TEST_KUBECTL", cluster.kubectl());
+    process::run(command)
+}
+
+/// The tests of a file that need more than Rust.
+fn ignored(package: &str, test: &str) -> Command {
+    let mut command = cargo(&["test", "--release", "--locked", "--package", package, "--test", test]);
+    command.args(["--", "--ignored"]);
+    command
 }

@@ -1,43 +1,29 @@
 //! `tools`: pinned programs that tests need, built by their ordinary package clients into a cache outside the checkout.
+//!
+//! Each lies in a folder whose name ends in a hash over all that decides its bytes, so that a change to a pin builds
+//! anew and nothing else does. A folder appears whole or not at all.
 
-use std::fs;
+mod cargo;
+mod go;
+
+use std::fs::{self, File};
 use std::path::PathBuf;
+use std::process::Command;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
-use crate::process::{self, cargo, command, exists, root};
+pub(crate) use cargo::cargo_deny;
+pub(crate) use go::{ETCD, KUBERNETES, KUSTOMIZE, ORACLE};
 
-/// cargo-deny's version; its lock file pins the rest by checksum.
-const CARGO_DENY: &str = "0.20.2";
+/// Below this, a build could fill the disk of a machine that others use too.
+const LEAST_FREE_GIB: u64 = 15;
 
+/// Builds what is missing, one at a time.
 pub(crate) fn run() -> anyhow::Result<()> {
-    oracle()?;
-    if exists(&cargo_deny()) {
-        return Ok(());
+    for module in [&ORACLE, &ETCD, &KUBERNETES, &KUSTOMIZE] {
+        module.folder()?;
     }
-    let folder = cache()?.join(format!("cargo-deny-{CARGO_DENY}"));
-    let target = folder.join("target");
-    let mut install = cargo(&["install", "--locked", "--version", CARGO_DENY, "cargo-deny", "--root"]);
-    install.arg(&folder).env("CARGO_TARGET_DIR", &target).env_remove("RUSTC_WORKSPACE_WRAPPER");
-    process::run(install)?;
-    // Only the program is kept.
-    fs::remove_dir_all(&target).context("removing what the build left")
-}
-
-/// Where cargo-deny is: in the cache, or wherever the shell finds it.
-pub(crate) fn cargo_deny() -> PathBuf {
-    let cached = cache().ok().map(|cache| cache.join(format!("cargo-deny-{CARGO_DENY}/bin/cargo-deny")));
-    cached.filter(|path| path.is_file()).unwrap_or_else(|| PathBuf::from("cargo-deny"))
-}
-
-/// Builds the program that prints kubectl's reading of YAML, and tells where it is.
-pub(crate) fn oracle() -> anyhow::Result<PathBuf> {
-    let source = root().join("xtask/tools/yaml-oracle");
-    let program = cache()?.join("yaml-oracle");
-    let mut build = command("go", &["build", "-trimpath", "-o"]);
-    build.arg(&program).arg(".").current_dir(source).env("GOFLAGS", "-mod=readonly");
-    process::run(build)?;
-    Ok(program)
+    cargo::build_deny()
 }
 
 /// `$XDG_CACHE_HOME/lathe/tools`, made if it is not there.
@@ -47,4 +33,26 @@ fn cache() -> anyhow::Result<PathBuf> {
     let folder = base.or_else(home).context("neither XDG_CACHE_HOME nor HOME is set")?.join("lathe/tools");
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     Ok(folder)
+}
+
+/// Keeps other builds into the cache waiting until it is dropped; ends with its process, however that ends.
+fn exclusive() -> anyhow::Result<File> {
+    let path = cache()?.join("lock");
+    let file = File::create(&path).with_context(|| path.display().to_string())?;
+    file.lock().with_context(|| path.display().to_string())?;
+    Ok(file)
+}
+
+/// Refuses to build where the disk is nearly full.
+fn demand_space() -> anyhow::Result<()> {
+    let folder = cache()?;
+    let output = Command::new("df").arg("-Pk").arg(&folder).output().context("df")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let kibibytes = text.lines().nth(1).and_then(|line| line.split_whitespace().nth(3));
+    let free =
+        kibibytes.and_then(|number| number.parse::<u64>().ok()).context("df printed no figures")? >> 20;
+    if free < LEAST_FREE_GIB {
+        bail!("{} has {free} GiB free, and building tools needs {LEAST_FREE_GIB}", folder.display());
+    }
+    Ok(())
 }

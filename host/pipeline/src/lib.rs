@@ -3,6 +3,7 @@
 //! Data moves one way: [`source`] reads objects, [`Pipeline`] says what happens to them in which [`Environment`],
 //! [`Lock`] which plugins may take part, [`Render`] does it and gives a [`Rendered`].
 
+mod as_is;
 mod closure;
 mod connect;
 mod decode;
@@ -22,6 +23,7 @@ pub mod source;
 mod tree;
 mod typed;
 
+pub use as_is::as_is;
 pub use environment::{Environment, EnvironmentError, Review};
 pub use file::{Acknowledge, EnvironmentSpec, Metadata, Pipeline, SecretsSpec, TransformSpec};
 pub use lock::{Lock, Locked};

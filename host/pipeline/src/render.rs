@@ -24,7 +24,7 @@ use crate::report::{Changed, Finding, Hit, PluginRun, Report, SecretPlace};
 use crate::tree::{Entry, Tree};
 
 /// Marks objects that still hold references.
-const SECRETS_ANNOTATION: &str = "lathe.dev/secrets";
+pub(crate) const SECRETS_ANNOTATION: &str = "lathe.dev/secrets";
 
 /// Reads a variable of the process environment, which this crate does not do itself.
 pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;

@@ -41,7 +41,11 @@ pub(crate) fn run(flags: &cli::Check, settings: &Settings) -> anyhow::Result<()>
             Problem { message, ..problem }
         }));
     }
-    if problems.is_empty() { Ok(()) } else { Err(render::refused(&problems).into()) }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(render::refused(&problems, "nothing would be written").into())
+    }
 }
 
 /// The environment that the flags name, or all of them.

@@ -1,5 +1,6 @@
 //! One module per command; each takes its flags and the settings and does one thing.
 
+mod apply;
 mod check;
 mod completion;
 mod explain;
@@ -15,11 +16,12 @@ use crate::settings::Settings;
 
 /// Runs the command.
 pub(crate) fn run(command: &Command, settings: &Settings) -> anyhow::Result<()> {
-    if settings.namespace.is_some() {
+    if settings.namespace.is_some() && !matches!(command, Command::Apply(_)) {
         console::warn("`--namespace` has no effect here; the pipeline's environments name their namespaces");
     }
     match command {
         Command::Render(flags) => render::run(flags, settings),
+        Command::Apply(flags) => apply::run(flags, settings),
         Command::Lock(flags) => lock::run(flags, settings),
         Command::Check(flags) => check::run(flags, settings),
         Command::Explain(flags) => explain::run(flags, settings),

@@ -24,7 +24,7 @@ pub(crate) fn run(flags: &cli::Render, settings: &Settings) -> anyhow::Result<()
     }
     rendered.report.warnings.iter().for_each(|warning| console::warn(warning));
     if !rendered.report.problems.is_empty() {
-        return Err(refused(&rendered.report.problems).into());
+        return Err(refused(&rendered.report.problems, "nothing is written").into());
     }
     print(rendered.objects.iter().map(|(_, object)| object), flags.output)
 }
@@ -61,8 +61,8 @@ fn print<'a>(objects: impl Iterator<Item = &'a Object>, format: Format) -> anyho
 }
 
 /// What is told of a run that has problems.
-pub(super) fn refused(problems: &[lathe_pipeline::Problem]) -> Failure {
+pub(super) fn refused(problems: &[lathe_pipeline::Problem], outcome: &str) -> Failure {
     let count = problems.len();
     let noun = if count == 1 { "problem" } else { "problems" };
-    Failure::refused(format!("{count} {noun}; nothing is written"), problems)
+    Failure::refused(format!("{count} {noun}; {outcome}"), problems)
 }

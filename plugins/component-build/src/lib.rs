@@ -22,6 +22,13 @@ pub struct Component {
     pub source: String,
 }
 
+/// The top of the workspace, two folders above the crate whose build script this is. Asked for when the script runs, for
+/// checkouts that share a target folder share the script too.
+pub fn root() -> Result<PathBuf, String> {
+    let folder = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
+    folder.ancestors().nth(2).map(Path::to_owned).ok_or_else(|| "the crate lies in plugins/".to_owned())
+}
+
 /// Builds packages of the workspace at `root`. To be called from a build script; tells cargo what to watch.
 ///
 /// A compiler that lacks the target gets it by `rustup target add`, as rust-toolchain.toml asks.

@@ -1,0 +1,210 @@
+//! What the server says of an object it refuses, as text that holds no value of it.
+//!
+//! API servers like to quote: `Invalid value: "…"`, whole pod templates, the text that was no number. Field paths and
+//! reasons stay, values go. Of a Secret, nothing that equals one of its own values is left, whatever the form of the answer.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use kube::core::Status;
+use lathe_manifest::Object;
+use lathe_manifest::pointer::each_string;
+
+/// What stands in place of a value.
+const HIDDEN: &str = "(…)";
+
+/// Shorter texts of a Secret are words that messages are made of.
+const SHORTEST_VALUE: usize = 4;
+
+/// Longer messages are cut.
+const LONGEST: usize = 1000;
+
+/// The server's refusal of one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// HTTP status code.
+    pub code: u16,
+    /// What is wrong, a line each; never empty.
+    pub lines: Vec<String>,
+    /// Whether fields belong to another field manager.
+    pub conflict: bool,
+}
+
+impl Refusal {
+    pub(crate) fn of(status: &Status, object: &Object) -> Self {
+        let causes = status.details.as_ref().map(|details| details.causes.as_slice()).unwrap_or_default();
+        let conflict = causes.iter().any(|cause| cause.reason == "FieldManagerConflict");
+        let mut lines: Vec<String> = causes
+            .iter()
+            .filter(|cause| !cause.message.is_empty())
+            .map(|cause| {
+                let said = if conflict { owner(&cause.message) } else { without_values(&cause.message) };
+                if cause.field.is_empty() { said } else { format!("{}: {said}", cause.field) }
+            })
+            .collect();
+        // A refusal whose causes say nothing of fields says all in its message.
+        if lines.is_empty() || !conflict && causes.iter().all(|cause| cause.field.is_empty()) {
+            lines = vec![without_values(&status.message)];
+        }
+        for line in &mut lines {
+            if object.is_secret() {
+                *line = without_secrets(line, object);
+            }
+            if line.len() > LONGEST {
+                line.truncate(line.floor_char_boundary(LONGEST));
+                line.push('…');
+            }
+            if line.is_empty() {
+                *line = format!("HTTP status {}", status.code);
+            }
+        }
+        lines.dedup();
+        Self { code: status.code, lines, conflict }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.lines.join("\n"))
+    }
+}
+
+/// `conflict with "helm" using apps/v1` as the owner of the field.
+fn owner(message: &str) -> String {
+    let manager = message.strip_prefix("conflict with ").unwrap_or(message);
+    format!("belongs to field manager {manager}")
+}
+
+/// The message without the values that Kubernetes' validation and structured merge put into it.
+fn without_values(message: &str) -> String {
+    let mut out = String::with_capacity(message.len());
+    let mut rest = message;
+    let marks = [
+        "Invalid value: ",
+        "Unsupported value: ",
+        "Duplicate value: ",
+        "got &value.valueUnstructured",
+        "got ",
+    ];
+    loop {
+        let found = marks.iter().filter_map(|mark| Some((rest.find(mark)?, *mark))).min_by_key(|(at, _)| *at);
+        let Some((at, mark)) = found else { break };
+        let (before, after) = rest.split_at(at + mark.len());
+        out.push_str(before);
+        out.push_str(HIDDEN);
+        rest = after.get(value_length(after)..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    out
+}
+
+/// How long the Go value is that the text begins with: a quoted string, a composite with braces, or a word.
+fn value_length(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let (mut at, mut depth) = (0, 0_usize);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => {
+                at += 1;
+                while bytes.get(at).is_some_and(|byte| *byte != b'"') {
+                    at += if bytes.get(at) == Some(&b'\\') { 2 } else { 1 };
+                }
+            }
+            b'{' | b'[' | b'(' => depth += 1,
+            b'}' | b']' | b')' => {
+                if depth == 0 {
+                    return at;
+                }
+                depth -= 1;
+            }
+            b':' | b',' | b'\n' if depth == 0 => return at,
+            _ => {}
+        }
+        at += 1;
+    }
+    // An unclosed value takes all that is left.
+    text.len()
+}
+
+/// The line without any value of the Secret, as it stands or decoded.
+fn without_secrets(line: &str, secret: &Object) -> String {
+    let mut values: Vec<String> = Vec::new();
+    for field in ["data", "stringData"] {
+        let Some(part) = secret.value.get(field) else { continue };
+        each_string(part, &mut |_, text| {
+            values.push(text.to_owned());
+            let decoded = STANDARD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            values.extend(decoded);
+        });
+    }
+    values.retain(|value| value.len() >= SHORTEST_VALUE);
+    // The longest first, for one value may be a part of another.
+    values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    values.iter().fold(line.to_owned(), |line, value| line.replace(value.as_str(), HIDDEN))
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::response::{StatusCause, StatusDetails};
+    use lathe_manifest::json;
+
+    use super::*;
+
+    fn object(text: &str) -> Object {
+        Object::added(json::parse(text).unwrap()).unwrap()
+    }
+
+    fn refusal(message: &str, causes: &[(&str, &str, &str)], object: &Object) -> Refusal {
+        let cause = |(reason, field, message): &(&str, &str, &str)| StatusCause {
+            reason: (*reason).to_owned(),
+            field: (*field).to_owned(),
+            message: (*message).to_owned(),
+        };
+        let causes = causes.iter().map(cause).collect();
+        let details = Some(StatusDetails { causes, ..serde_json::from_str("{}").unwrap() });
+        Refusal::of(&Status { code: 422, details, ..Status::failure(message, "Invalid") }, object)
+    }
+
+    #[test]
+    fn values_go_and_reasons_stay() {
+        for (message, want) in [
+            ("Invalid value: \"a_b\": must be lower case", "Invalid value: (…): must be lower case"),
+            ("Invalid value: \"a\\\": b\": wrong", "Invalid value: (…): wrong"),
+            (
+                "Invalid value: core.PodTemplateSpec{A:\"x: y\", B:[]int{1}}: field is immutable",
+                "Invalid value: (…): field is immutable",
+            ),
+            (
+                "Invalid value: 70000: must be between 1 and 65535",
+                "Invalid value: (…): must be between 1 and 65535",
+            ),
+            (
+                ".data.a: expected string, got &value.valueUnstructured{Value:420}\n.data.b: expected string, got 7",
+                ".data.a: expected string, got &value.valueUnstructured(…)\n.data.b: expected string, got (…)",
+            ),
+            ("Invalid value: \"never closed", "Invalid value: (…)"),
+            ("illegal base64 data at input byte 4", "illegal base64 data at input byte 4"),
+        ] {
+            assert_eq!(without_values(message), want);
+        }
+    }
+
+    #[test]
+    fn a_conflict_names_field_and_manager() {
+        let deployment = object(r#"{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"a"}}"#);
+        let causes = [("FieldManagerConflict", ".spec.replicas", "conflict with \"helm\" using apps/v1")];
+        let refusal = refusal("Apply failed with 1 conflict", &causes, &deployment);
+        assert!(refusal.conflict);
+        assert_eq!(refusal.lines, [".spec.replicas: belongs to field manager \"helm\" using apps/v1"]);
+    }
+
+    #[test]
+    fn no_value_of_a_secret_is_left() {
+        let secret = object(
+            r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"a"},"data":{"x":"aHVudGVyMg=="},"stringData":{"y":"swordfish"}}"#,
+        );
+        let refusal = refusal("webhook says: hunter2, aHVudGVyMg== and swordfish are weak", &[], &secret);
+        assert_eq!(refusal.lines, ["webhook says: (…), (…) and (…) are weak"]);
+    }
+}

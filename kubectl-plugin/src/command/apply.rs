@@ -1,0 +1,155 @@
+//! `apply`: the objects of an environment, on the cluster.
+
+use lathe_cluster::{Action, Apply, Outcome, is_create_only};
+use lathe_manifest::Object;
+use lathe_pipeline::{Environment, as_is};
+
+use super::project::{self, Project};
+use super::render;
+use crate::cli::{self, DryRun};
+use crate::console::{self, Failure};
+use crate::settings::{Settings, variable};
+
+/// What is applied, and where to.
+struct Wanted {
+    objects: Vec<Object>,
+    /// The namespace of objects that name none; the context's where this is empty.
+    namespace: Option<String>,
+    /// Login clients that the workloads expect.
+    clients: Vec<String>,
+}
+
+pub(crate) fn run(flags: &cli::Apply, settings: &Settings) -> anyhow::Result<()> {
+    let wanted = match Project::find(flags.source.pipeline.as_deref())? {
+        Some(project) => rendered(&project, flags, settings)?,
+        None => files(flags, settings)?,
+    };
+    let hooks = wanted.objects.iter().filter(|object| is_hook(object)).count();
+    if hooks > 0 {
+        console::warn(&format!("objects that are Helm hooks and are applied like all others: {hooks}"));
+    }
+    let dry_run = flags.dry_run == Some(DryRun::Server);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcome = runtime.block_on(async {
+        let cluster = lathe_cluster::connect(&settings.access).await;
+        let cluster = cluster.map_err(|error| Failure::usage(error.to_string()))?;
+        let apply = Apply {
+            namespace: wanted.namespace.clone().unwrap_or_else(|| cluster.namespace.clone()),
+            only_namespace: settings.namespace.is_some(),
+            dry_run,
+            force_conflicts: flags.force_conflicts,
+        };
+        anyhow::Ok(apply.run(&cluster, &wanted.objects).await)
+    })?;
+    let failed = !outcome.failures.is_empty() || outcome.lost.is_some();
+    // Where nothing came of it, the reasons are all there is to tell.
+    if !failed || outcome.changed || dry_run {
+        tell(&outcome, &wanted.clients, dry_run)?;
+    }
+    if failed { Err(end(outcome).into()) } else { Ok(()) }
+}
+
+/// The objects of an environment.
+fn rendered(project: &Project, flags: &cli::Apply, settings: &Settings) -> anyhow::Result<Wanted> {
+    let environment = project.environment(&flags.target)?;
+    agree(&environment, settings)?;
+    let ready = project.ready(false, settings)?;
+    let inputs = project.inputs(&flags.source, &environment)?;
+    inputs.warnings.iter().for_each(|warning| console::warn(warning));
+    let rendered = project.render(&ready, &environment, Some(&variable)).run(inputs.objects);
+    rendered.report.warnings.iter().for_each(|warning| console::warn(warning));
+    if !rendered.report.problems.is_empty() {
+        return Err(render::refused(&rendered.report.problems, "nothing is applied").into());
+    }
+    let clients = rendered.report.clients.iter();
+    let clients = clients.map(|declared| format!("client {}", declared.intent.name)).collect();
+    let objects = rendered.objects.into_iter().map(|(_, object)| object).collect();
+    Ok(Wanted { objects, namespace: Some(environment.namespace), clients })
+}
+
+/// Without a pipeline: the objects as they are.
+fn files(flags: &cli::Apply, settings: &Settings) -> anyhow::Result<Wanted> {
+    if flags.source.filename.is_empty() {
+        let failure = Failure::usage("there is nothing to apply: no lathe.yaml here, no `-p`, no `-f`");
+        return Err(failure.with_hint("name a pipeline by `-p DIR`, or manifests by `-f FILE`").into());
+    }
+    if flags.target.env.is_some() || flags.target.review.is_some() {
+        let failure =
+            Failure::usage("`--env` and `--review` need a pipeline, and there is no lathe.yaml here");
+        return Err(failure.with_hint("name a pipeline by `-p DIR`").into());
+    }
+    let inputs = project::files(&flags.source)?;
+    inputs.warnings.iter().for_each(|warning| console::warn(warning));
+    if inputs.objects.is_empty() {
+        return Err(Failure::refused("the input holds no object; nothing is applied", &[]).into());
+    }
+    let objects =
+        as_is(inputs.objects).map_err(|problems| render::refused(&problems, "nothing is applied"))?;
+    Ok(Wanted { objects, namespace: settings.namespace.clone(), clients: Vec::new() })
+}
+
+/// An environment has one namespace, which a flag may repeat and not change.
+fn agree(environment: &Environment, settings: &Settings) -> anyhow::Result<()> {
+    match &settings.namespace {
+        Some(namespace) if *namespace != environment.namespace => {
+            let Environment { name, namespace: own, .. } = environment;
+            let told =
+                format!("environment `{name}` is in namespace {own}, and `--namespace` says {namespace}");
+            Err(Failure::usage(told).with_hint("leave `--namespace` out, or change the pipeline").into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the object is one that Helm would run at its own time.
+fn is_hook(object: &Object) -> bool {
+    object.value.str_at(&["metadata", "annotations", "helm.sh/hook"]).is_some() && !is_create_only(object)
+}
+
+/// A line for each object on standard output.
+fn tell(outcome: &Outcome, clients: &[String], dry_run: bool) -> anyhow::Result<()> {
+    let mut lines = String::new();
+    for entry in &outcome.entries {
+        let what = match entry.action {
+            Action::Created => "created",
+            Action::Changed => "changed",
+            Action::Unchanged => "unchanged",
+            Action::Planned => "planned: its namespace or kind comes into being with this apply",
+            Action::LeftOut => "left out: it has only a prefix for a name, so it can be created, not applied",
+            Action::NotApplied => "not applied",
+            Action::Unknown => "sent, and no answer came",
+        };
+        let dry = if dry_run && matches!(entry.action, Action::Created | Action::Changed) {
+            " (dry run)"
+        } else {
+            ""
+        };
+        lines.push_str(&format!("{} {what}{dry}\n", entry.object));
+    }
+    for client in clients {
+        lines.push_str(&format!("{client} not registered yet\n"));
+    }
+    console::print(&lines)
+}
+
+/// What is told of a run that failed, and its exit code.
+fn end(outcome: Outcome) -> Failure {
+    let mut problems: Vec<String> =
+        outcome.failures.iter().map(|failure| format!("{}: {}", failure.object, failure.message)).collect();
+    let done = if outcome.changed { "partly applied" } else { "nothing is applied" };
+    if let (Some(lost), false) = (&outcome.lost, outcome.changed)
+        && problems.is_empty()
+    {
+        return Failure::usage(format!("{lost}; {done}"));
+    }
+    problems.extend(outcome.lost.map(|error| error.to_string()));
+    let count = problems.len();
+    let summary = format!("{count} {}; {done}", if count == 1 { "problem" } else { "problems" });
+    let failure = if outcome.changed { Failure::partly(summary) } else { Failure::refused(summary, &[]) };
+    let failure = failure.with_problems(problems);
+    if outcome.failures.iter().any(|failure| failure.conflict) {
+        failure.with_hint("`--force-conflicts` takes the fields over; their managers may take them back")
+    } else {
+        failure
+    }
+}
