@@ -4,6 +4,8 @@ mod cli;
 mod command;
 mod console;
 mod entry;
+#[cfg(test)]
+mod reference;
 mod settings;
 
 use std::process::ExitCode;

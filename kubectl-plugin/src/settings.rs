@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lathe_cluster::Access;
 use lathe_pipeline::Builtin;
+use lathe_runtime::Native;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::Global;
@@ -124,9 +125,13 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 }
 
 /// The plugins that are part of this binary.
+#[allow(unsafe_code, reason = "native code has to be vouched for; see below")]
 pub(crate) fn builtin(name: &str) -> Option<Builtin> {
-    let builtin = lathe_bundle::find(name)?;
-    Some(Builtin { version: builtin.version, source: builtin.source, wasm: builtin.wasm })
+    let lathe_bundle::Builtin { version, source, wasm, native, .. } = *lathe_bundle::find(name)?;
+    // SAFETY: the build script of lathe-bundle made this code of this very component with this workspace's lathe-runtime,
+    // and it has been a part of this binary since.
+    let native = unsafe { Native::new(native) };
+    Some(Builtin { version, source, wasm, native })
 }
 
 #[cfg(test)]

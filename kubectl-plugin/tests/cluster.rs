@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
-use support::{Place, Run, copy_example, example, shared};
+use support::{Place, Run, console, copy_example, example, root, shared};
 
 const PORTAL: &str = "portal-review-42-6nfgbktw";
 
@@ -358,6 +358,14 @@ fn a_missing_lock_or_a_stale_one_applies_nothing() {
     let run = cluster.apply(&["-p", "portal", "--env", "review", "--review", "44"]);
     assert!(run.code == 3 && run.stderr.contains("so no plugin may run"), "{}", run.stderr);
     assert!(!cluster.ok(&["get", "namespaces"]).contains("portal-review-44"));
+}
+
+#[test]
+#[ignore = "needs a cluster: cargo xtask test"]
+fn the_guide_tells_the_truth() {
+    let cluster = Cluster::new();
+    let variables = [("KUBECONFIG", cluster.kubeconfig.as_str()), ("LATHE_TEST_KUBECTL", &cluster.kubectl)];
+    console::run(&root().join("docs/guide/apply.md"), &variables);
 }
 
 /// Sets that others publish.

@@ -10,6 +10,7 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
 use support::{Place, copy_example, example};
@@ -33,6 +34,21 @@ fn guest(config: &str, limits: &str) -> Place {
     place.write("lathe.yaml", &(pipeline("path:guest.wasm", config) + limits));
     place.ok(&["lock"]);
     place
+}
+
+#[test]
+fn an_unsafe_cache_is_not_used_and_rendering_goes_on() {
+    let place = guest("{do: nothing}", "");
+    let want = place.ok(&["render", "--env", "a"]);
+    let cache = place.path(".cache/lathe/components");
+    let kept: Vec<_> = fs::read_dir(&cache).unwrap().flatten().collect();
+    assert_eq!(kept.len(), 1);
+    fs::write(kept[0].path(), b"forged").unwrap();
+    assert_eq!(place.ok(&["render", "--env", "a"]), want);
+    fs::set_permissions(&cache, fs::Permissions::from_mode(0o777)).unwrap();
+    let run = place.run(&["render", "-v", "--env", "a"]);
+    assert_eq!(run.stdout, want);
+    assert!(run.stderr.contains("compiled code is not kept there: others than its owner"), "{}", run.stderr);
 }
 
 #[test]

@@ -1,6 +1,7 @@
-//! Builds the built-in plugins and writes what `src/lib.rs` includes.
+//! Builds the built-in plugins, compiles them for the target, and writes what `src/lib.rs` includes.
 
 use std::fmt::Write as _;
+use std::fs;
 
 fn main() -> Result<(), String> {
     let root = lathe_component_build::root()?;
@@ -9,15 +10,21 @@ fn main() -> Result<(), String> {
         ("lathe-plugin-review-hosts", "plugins/review-hosts"),
         ("lathe-plugin-secrets", "plugins/secrets"),
     ];
+    let target = lathe_component_build::target()?;
     let mut code = String::new();
     for component in lathe_component_build::build(&root, &packages)? {
+        let wasm = fs::read(&component.wasm).map_err(|error| error.to_string())?;
+        let native = lathe_runtime::precompile(&wasm, &target).map_err(|error| error.to_string())?;
+        let file = component.wasm.with_extension("native");
+        fs::write(&file, native).map_err(|error| error.to_string())?;
         let name = component.package.trim_start_matches("lathe-plugin-");
         // Writing to a String cannot fail.
         let _ = writeln!(
             code,
-            "Builtin {{ name: {name:?}, version: env!(\"CARGO_PKG_VERSION\"), source: {:?}, wasm: include_bytes!({:?}) }},",
+            "Builtin {{ name: {name:?}, version: env!(\"CARGO_PKG_VERSION\"), source: {:?}, wasm: include_bytes!({:?}), native: include_bytes!({:?}) }},",
             component.source,
             component.wasm.display().to_string(),
+            file.display().to_string(),
         );
     }
     lathe_component_build::write("builtins.rs", &format!("&[{code}]"))

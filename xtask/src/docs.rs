@@ -1,14 +1,35 @@
-//! `docs`: every page is in the summary and every link of the summary leads to a page; mdbook builds it where it is there.
+//! `docs`: every page is in the summary and every link of the summary leads to a page; mdbook builds the book.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
+use clap::Args;
 
-use crate::process::{self, command, exists, root};
+use crate::process::{self, cargo, command, root};
+use crate::tools;
 
-pub(crate) fn run() -> anyhow::Result<()> {
+#[derive(Args)]
+pub(crate) struct Flags {
+    /// Write the generated pages anew: the command line's reference and the schemas; a test says when that is due
+    #[arg(long)]
+    write: bool,
+    /// Build mdbook where it is missing, instead of checking the links only
+    #[arg(long)]
+    require_all: bool,
+}
+
+pub(crate) fn run(flags: &Flags) -> anyhow::Result<()> {
+    if flags.write {
+        let mut generate =
+            cargo(&["test", "--release", "--locked", "--package", "kubectl-lathe", "reference"]);
+        generate.env("LATHE_BLESS", "1");
+        process::run(generate)?;
+    }
+    if flags.require_all {
+        tools::MDBOOK.build()?;
+    }
     let source = root().join("docs");
     let summary = fs::read_to_string(source.join("SUMMARY.md"))?;
     let linked: BTreeSet<PathBuf> = summary
@@ -24,10 +45,13 @@ pub(crate) fn run() -> anyhow::Result<()> {
     if !lost.is_empty() || !dead.is_empty() {
         bail!("pages that no link leads to: {lost:?}; links that lead nowhere: {dead:?}");
     }
-    if exists(Path::new("mdbook")) {
-        return process::run(command("mdbook", &["build"]));
+    if tools::MDBOOK.is_built() {
+        return process::run(command(&tools::MDBOOK.program().display().to_string(), &["build"]));
     }
-    eprintln!("SKIPPED: building the book (needs mdbook); its {} pages are all linked", pages.len() - 1);
+    eprintln!(
+        "SKIPPED: building the book (needs `cargo xtask tools`); its {} pages are all linked",
+        pages.len() - 1
+    );
     Ok(())
 }
 

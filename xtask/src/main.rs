@@ -30,14 +30,14 @@ enum Verb {
     Test(test::Flags),
     /// Check formatting and lints
     Lint(lint::Flags),
-    /// Measure the portal's render: cold, warm, against formatting alone
-    Bench,
+    /// Measure the portal's render, cold and warm, against kustomize
+    Bench(bench::Flags),
     /// Build the pinned programs that tests need, into a cache outside the checkout
     Tools,
     /// Run the cluster that tests use, until Ctrl-C
     Cluster,
-    /// Check that the book's pages are all linked, and build it where mdbook is installed
-    Docs,
+    /// Build the book, whose pages must all be linked
+    Docs(docs::Flags),
     /// Build the release binary and its checksum into target/dist
     Dist,
     /// Write the lock files of the examples anew, after a change to a built-in plugin
@@ -49,10 +49,10 @@ fn main() -> ExitCode {
     let result = process::end_with_signals().and_then(|()| match verb {
         Verb::Test(flags) => test::run(&flags),
         Verb::Lint(flags) => lint::run(&flags),
-        Verb::Bench => bench::run(),
+        Verb::Bench(flags) => bench::run(&flags),
         Verb::Tools => tools::run(),
         Verb::Cluster => cluster::run(),
-        Verb::Docs => docs::run(),
+        Verb::Docs(flags) => docs::run(&flags),
         Verb::Dist => dist::run(),
         Verb::Lock => lock::run(),
     });

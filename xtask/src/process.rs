@@ -89,12 +89,20 @@ pub(crate) fn command(program: &str, arguments: &[&str]) -> Command {
 
 /// cargo, as it was called for this verb.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
-    command(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()), arguments)
+    let mut cargo = command(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()), arguments);
+    // What `cargo run` says of xtask would make build scripts that watch such variables (ring's) run anew each time.
+    for (name, _) in std::env::vars_os() {
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
 }
 
 /// Runs the command to its end; an exit code other than zero is an error.
 pub(crate) fn run(mut command: Command) -> anyhow::Result<()> {
-    let shown = format!("{command:?}").replace('"', "");
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let shown = words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
     eprintln!("+ {shown}");
     let mut started = Started::new(&mut command).with_context(|| shown.clone())?;
     let status = started.0.wait().with_context(|| shown.clone())?;

@@ -6,7 +6,7 @@ use anyhow::bail;
 use clap::Args;
 
 use crate::cluster::Cluster;
-use crate::process::{self, cargo, exists, root};
+use crate::process::{self, cargo, root};
 use crate::{lint, tools};
 
 #[derive(Args)]
@@ -36,7 +36,7 @@ const TIERS: &[Tier] = &[
     Tier {
         name: "licences, sources and duplicates of dependencies",
         needs: "`cargo xtask tools`",
-        is_there: || exists(&tools::cargo_deny()),
+        is_there: || tools::CARGO_DENY.is_built(),
         run: lint::deny,
     },
 ];
@@ -81,6 +81,7 @@ fn oracle() -> anyhow::Result<()> {
 }
 
 fn on_cluster() -> anyhow::Result<()> {
+    process::run(ignored("xtask", "cluster"))?;
     let cluster = Cluster::start()?;
     let mut command = ignored("kubectl-lathe", "cluster");
     command.env("LATHE_TEST_KUBECONFIG", cluster.kubeconfig());

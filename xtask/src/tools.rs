@@ -12,7 +12,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
-pub(crate) use cargo::cargo_deny;
+pub(crate) use cargo::{CARGO_DENY, MDBOOK};
 pub(crate) use go::{ETCD, KUBERNETES, KUSTOMIZE, ORACLE};
 
 /// Below this, a build could fill the disk of a machine that others use too.
@@ -23,7 +23,10 @@ pub(crate) fn run() -> anyhow::Result<()> {
     for module in [&ORACLE, &ETCD, &KUBERNETES, &KUSTOMIZE] {
         module.folder()?;
     }
-    cargo::build_deny()
+    for program in [&CARGO_DENY, &MDBOOK] {
+        program.build()?;
+    }
+    Ok(())
 }
 
 /// `$XDG_CACHE_HOME/lathe/tools`, made if it is not there.

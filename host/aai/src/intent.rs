@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use lathe_manifest::digest;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::profile;
 
 /// What a plugin declares. Members that this version does not know are ignored, as the contract says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Intent {
     /// Name of the client within the project.
@@ -27,7 +28,7 @@ pub struct Intent {
 }
 
 /// An intent that was accepted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Declared {
     /// What tells this client from all others: 12 hexadecimal digits over project, environment and name.

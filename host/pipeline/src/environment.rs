@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lathe_manifest::Value;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::file::Pipeline;
@@ -12,7 +13,7 @@ use crate::slug;
 pub(crate) const REVIEW_HOSTS: &str = "builtin:review-hosts";
 
 /// An environment that a pipeline is rendered for. Follows from the pipeline file, its name and the review id alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Environment {
     /// Its name in the pipeline.
     pub name: String,
@@ -30,7 +31,7 @@ pub struct Environment {
 }
 
 /// Which review an environment is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Review {
     /// The id, such as a merge request's number.
     pub id: String,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lathe_manifest::Value;
 use lathe_runtime::Limits;
 use lathe_secrets::provider::ProviderSpec;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use crate::environment::is_label_value;
@@ -19,7 +20,7 @@ pub(crate) const API_VERSION: &str = "lathe.dev/v1alpha1";
 pub(crate) const SECRETS: &str = "builtin:secrets";
 
 /// What happens to which manifests in which environment.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Pipeline {
     /// `lathe.dev/v1alpha1`.
@@ -46,7 +47,7 @@ pub struct Pipeline {
 }
 
 /// Name and project of a pipeline.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Metadata {
     /// The pipeline's name.
@@ -57,7 +58,7 @@ pub struct Metadata {
 }
 
 /// One environment.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EnvironmentSpec {
     /// Whether it is a class of review environments, one per `--review ID`.
@@ -71,7 +72,7 @@ pub struct EnvironmentSpec {
 }
 
 /// Where secrets come from.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, JsonSchema, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SecretsSpec {
     /// Provider instances, by name.
@@ -79,7 +80,7 @@ pub struct SecretsSpec {
 }
 
 /// One transform.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TransformSpec {
     /// `builtin:NAME`, or `path:FILE` relative to the pipeline's folder.
@@ -89,9 +90,11 @@ pub struct TransformSpec {
     pub environments: Option<Vec<String>>,
     /// The objects it sees; all where it is left out.
     #[serde(default, rename = "match", deserialize_with = "selectors")]
+    #[schemars(with = "Option<Selectors>")]
     pub selectors: Option<Vec<Selector>>,
     /// The plugin's own settings.
     #[serde(default = "no_config")]
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub config: Value,
     /// What one call may use, where it is not the default.
     #[serde(default)]
@@ -99,7 +102,7 @@ pub struct TransformSpec {
 }
 
 /// A host that may stay where it is.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Acknowledge {
     /// `Kind/name`, or `Kind/namespace/name` as rendered.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use lathe_manifest::digest;
 use lathe_runtime::Limits;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::file::API_VERSION;
@@ -22,7 +23,7 @@ pub(crate) const OUTPUT: u32 = 1;
 const WORLD: &str = "lathe:transform@0.1";
 
 /// The lock file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Lock {
     /// `lathe.dev/v1alpha1`.
@@ -36,7 +37,7 @@ pub struct Lock {
 }
 
 /// One plugin that was agreed to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Locked {
     /// Of a plugin's bytes, or of a built-in plugin's sources.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use lathe_runtime::{Limits, Plugin};
+use lathe_runtime::{Limits, Native, Plugin};
 
 use crate::file::Pipeline;
 use crate::problem::Problem;
@@ -19,6 +19,8 @@ pub struct Builtin {
     pub source: &'static str,
     /// The component.
     pub wasm: &'static [u8],
+    /// The component compiled.
+    pub native: Native,
 }
 
 /// One plugin of a pipeline.
@@ -88,7 +90,8 @@ fn prepare(
     let problem = |message: String| Problem::new("plugin", message);
     if let Some(short) = name.strip_prefix("builtin:") {
         let builtin = builtins(short).ok_or_else(|| problem(format!("there is no plugin `{name}`")))?;
-        return Ok((Plugin::new(name, Cow::Borrowed(builtin.wasm))?, Some(builtin)));
+        let plugin = Plugin::new(name, Cow::Borrowed(builtin.wasm))?.with_native(builtin.native);
+        return Ok((plugin, Some(builtin)));
     }
     let path = name.strip_prefix("path:").unwrap_or(name);
     let file = folder.join(path);

@@ -4,10 +4,11 @@ use std::fmt;
 
 use lathe_runtime::PluginError;
 use lathe_secrets::SecretError;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// One problem at one place. Sorts by object, place and code, so that every run tells them in the same order.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
     /// The object, as `Kind/namespace/name`; empty where none is meant.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use lathe_aai::Declared;
 use lathe_manifest::Object;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::environment::Environment;
@@ -12,7 +13,7 @@ use crate::lock::OUTPUT;
 use crate::problem::Problem;
 
 /// The report of one run. Lists are sorted, so that the same run gives the same bytes.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// `lathe.dev/v1alpha1`.
@@ -44,7 +45,7 @@ pub struct Report {
 }
 
 /// One object that plugins changed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Changed {
     /// API group, empty for the core group.
     pub group: String,
@@ -71,7 +72,7 @@ impl Changed {
 }
 
 /// Something that a plugin found and that does not refuse the run.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
 pub struct Finding {
     /// `warning` or `info`.
     pub severity: &'static str,
@@ -81,7 +82,7 @@ pub struct Finding {
 }
 
 /// One transform that ran.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct PluginRun {
     /// As the pipeline names it.
     pub plugin: String,
@@ -96,7 +97,7 @@ pub struct PluginRun {
 }
 
 /// One place where a production host or owned zone stands.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
 pub struct Hit {
     /// The object.
     pub object: String,
@@ -116,7 +117,7 @@ pub struct Hit {
 }
 
 /// One reference to a secret.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
 pub struct SecretPlace {
     /// The object.
     pub object: String,

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use lathe_manifest::{Object, Value};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Matches objects that have all of what it names.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Selector {
     /// API group; `""` is the core group.
@@ -43,7 +44,7 @@ impl Selector {
 }
 
 /// One selector or several; an object that any of them matches is matched.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Deserialize)]
 #[serde(untagged, expecting = "a selector (group, kind, namespace, name, labels) or a list of them")]
 pub(crate) enum Selectors {
     One(Selector),

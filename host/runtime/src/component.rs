@@ -81,6 +81,27 @@ pub struct Plugin {
     /// What it imports, sorted.
     pub imports: Vec<Import>,
     pub(crate) bytes: Cow<'static, [u8]>,
+    pub(crate) native: Option<Native>,
+}
+
+/// Native code that [`precompile`](crate::precompile) made of a component, and that is run as it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Native(pub(crate) &'static [u8]);
+
+impl Native {
+    /// Vouches for native code.
+    ///
+    /// # Safety
+    ///
+    /// The bytes must be what [`precompile`](crate::precompile) of this version gave for the component that they are used
+    /// with, unchanged and out of everybody's reach since: whoever writes them runs what they like in this process.
+    #[allow(
+        unsafe_code,
+        reason = "wasmtime runs native code as it is given, so somebody has to vouch for it"
+    )]
+    pub const unsafe fn new(bytes: &'static [u8]) -> Self {
+        Self(bytes)
+    }
 }
 
 impl Plugin {
@@ -96,7 +117,13 @@ impl Plugin {
         if !unknown.is_empty() {
             return Err(error(PluginErrorKind::UnknownImports(unknown)));
         }
-        Ok(Self { name: name.to_owned(), digest, imports, bytes })
+        Ok(Self { name: name.to_owned(), digest, imports, bytes, native: None })
+    }
+
+    /// The same plugin, with its native code at hand, so that it need not be compiled.
+    #[must_use]
+    pub fn with_native(self, native: Native) -> Self {
+        Self { native: Some(native), ..self }
     }
 
     /// The rights that its imports ask for, sorted.

@@ -16,7 +16,7 @@ mod limits;
 mod state;
 
 pub use bindings::lathe::transform::types;
-pub use component::{Import, Plugin};
-pub use engine::{Runtime, Transformed};
+pub use component::{Import, Native, Plugin};
+pub use engine::{Runtime, Transformed, precompile};
 pub use error::{PluginError, PluginErrorKind, RuntimeError};
 pub use limits::Limits;

@@ -2,6 +2,8 @@
 #![allow(clippy::print_stdout, reason = "a skipped test says so")]
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
+pub mod console;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -12,6 +12,8 @@ pub struct Builtin {
     pub source: &'static str,
     /// The component.
     pub wasm: &'static [u8],
+    /// The component compiled for the machine that this was built for, by this workspace's `lathe-runtime`.
+    pub native: &'static [u8],
 }
 
 /// All of them, by name.

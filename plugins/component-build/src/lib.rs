@@ -29,6 +29,11 @@ pub fn root() -> Result<PathBuf, String> {
     folder.ancestors().nth(2).map(Path::to_owned).ok_or_else(|| "the crate lies in plugins/".to_owned())
 }
 
+/// The target triple of what the build script builds for.
+pub fn target() -> Result<String, String> {
+    Ok(variable("TARGET")?.to_string_lossy().into_owned())
+}
+
 /// Builds packages of the workspace at `root`. To be called from a build script; tells cargo what to watch.
 ///
 /// A compiler that lacks the target gets it by `rustup target add`, as rust-toolchain.toml asks.

@@ -1,0 +1,37 @@
+//! JSON Schemas (draft 2020-12) of the files that Lathe reads and writes, made from the types that read and write them.
+
+use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
+
+use crate::file::Pipeline;
+use crate::lock::Lock;
+use crate::report::Report;
+
+/// The schema of one kind of file.
+#[derive(Clone, Copy)]
+pub struct Schema {
+    /// `pipeline`, `lock` or `report`.
+    pub name: &'static str,
+    make: fn() -> String,
+}
+
+/// All of them.
+pub const SCHEMAS: &[Schema] = &[
+    Schema { name: "pipeline", make: || text::<Pipeline>(SchemaSettings::draft2020_12()) },
+    Schema { name: "lock", make: || text::<Lock>(SchemaSettings::draft2020_12()) },
+    Schema { name: "report", make: || text::<Report>(SchemaSettings::draft2020_12().for_serialize()) },
+];
+
+impl Schema {
+    /// The schema's text, with a line feed.
+    pub fn to_json(self) -> String {
+        (self.make)()
+    }
+}
+
+fn text<T: JsonSchema>(settings: SchemaSettings) -> String {
+    let schema = SchemaGenerator::new(settings).into_root_schema_for::<T>();
+    // Plain data always serializes.
+    let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
+    text.push('\n');
+    text
+}
