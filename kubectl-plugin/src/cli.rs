@@ -72,7 +72,7 @@ pub(crate) struct Global {
     /// Time-out of one request
     #[arg(long, global = true, hide_short_help = true)]
     pub(crate) request_timeout: Option<String>,
-    /// Folder of kubectl's discovery cache
+    /// Folder of kubectl's discovery cache; accepted and not used
     #[arg(long, global = true, hide_short_help = true)]
     pub(crate) cache_dir: Option<PathBuf>,
     /// Do not compress responses
@@ -138,7 +138,10 @@ pub(crate) struct Render {
     pub(crate) target: Target,
     /// Format of the output
     #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) output: Format,
+    pub(crate) output: ObjectFormat,
+    /// Write a file for each object into this folder instead, and remove those that an earlier run wrote there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output_dir: Option<PathBuf>,
     /// Write a report of what was done (JSON)
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
@@ -231,6 +234,18 @@ pub(crate) enum Format {
     Yaml,
     /// One JSON List
     Json,
+}
+
+/// How objects are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ObjectFormat {
+    /// Block YAML, a document per object
+    #[default]
+    Yaml,
+    /// One JSON List
+    Json,
+    /// One line of JSON per object
+    Jsonl,
 }
 
 /// kubectl's words; a dry run on the client would say nothing of what the server thinks.

@@ -35,7 +35,7 @@ impl Settings {
             access: access(global, folder("HOME"))?,
             cache: base.filter(|base| base.is_absolute()).map(|base| base.join("lathe/components")),
             ci: std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "false" | "0")),
-            namespace: global.namespace.clone(),
+            namespace: global.namespace.clone().filter(|name| !name.is_empty()),
             level: global.verbose.iter().map(|level| u32::from(*level)).sum(),
         })
     }
@@ -45,9 +45,10 @@ impl Settings {
         let level = match self.level {
             // The client logs what is told as an error anyway.
             0 => "error,kube_client=off",
-            1 => "lathe_runtime=info,warn",
-            2 => "lathe_runtime=debug,info",
-            _ => "debug",
+            1 => "lathe_runtime=info,lathe_cluster=info,warn,kube_client=off",
+            2 => "lathe_runtime=debug,lathe_cluster=debug,info,kube_client=off",
+            // The client logs answers as they are, and a server may quote a Secret in one.
+            _ => "debug,kube_client=off",
         };
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
         let logging = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
@@ -66,6 +67,8 @@ fn access(global: &Global, home: Option<PathBuf>) -> Result<Access, String> {
         }
         (None, None) => home.map(|home| home.join(".kube/config")).into_iter().collect(),
     };
+    // A variable of a CI job that is not set leaves an empty flag, which kubectl takes for none.
+    let text = |flag: &Option<String>| flag.clone().filter(|text| !text.is_empty());
     let extra = |text: &String| {
         let pair = text.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()));
         pair.ok_or_else(|| format!("`--as-user-extra` takes key=value, and this is `{text}`"))
@@ -73,25 +76,28 @@ fn access(global: &Global, home: Option<PathBuf>) -> Result<Access, String> {
     Ok(Access {
         kubeconfig: files,
         explicit: global.kubeconfig.is_some(),
-        context: global.context.clone(),
-        cluster: global.cluster.clone(),
-        user: global.user.clone(),
-        server: global.server.clone(),
-        token: global.token.clone(),
-        as_user: global.as_user.clone(),
-        as_uid: global.as_uid.clone(),
+        context: text(&global.context),
+        cluster: text(&global.cluster),
+        user: text(&global.user),
+        server: text(&global.server),
+        token: text(&global.token),
+        as_user: text(&global.as_user),
+        as_uid: text(&global.as_uid),
         as_groups: global.as_group.clone(),
         as_user_extra: global.as_user_extra.iter().map(extra).collect::<Result<_, _>>()?,
         certificate_authority: global.certificate_authority.clone(),
         client_certificate: global.client_certificate.clone(),
         client_key: global.client_key.clone(),
         insecure_skip_tls_verify: global.insecure_skip_tls_verify,
-        tls_server_name: global.tls_server_name.clone(),
-        proxy_url: global.proxy_url.clone(),
+        tls_server_name: text(&global.tls_server_name),
+        proxy_url: text(&global.proxy_url),
         request_timeout: global.request_timeout.as_deref().map(duration).transpose()?.flatten(),
         disable_compression: global.disable_compression,
     })
 }
+
+/// Longer time-outs are slips of the hand, and reach beyond what clocks can add.
+const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
 
 /// A duration as kubectl takes it: seconds, or Go's `1m30s`; zero is no limit of the user's own.
 fn duration(text: &str) -> Result<Option<Duration>, String> {
@@ -113,7 +119,8 @@ fn duration(text: &str) -> Result<Option<Duration>, String> {
             "h" => 3600.0,
             _ => return Err(wrong()),
         };
-        total += Duration::try_from_secs_f64(number * seconds).map_err(|_| wrong())?;
+        let part = Duration::try_from_secs_f64(number * seconds).map_err(|_| wrong())?;
+        total = total.checked_add(part).filter(|total| *total <= LONGEST_TIMEOUT).ok_or_else(wrong)?;
         rest = after;
     }
     if text.is_empty() { Err(wrong()) } else { Ok((!total.is_zero()).then_some(total)) }
@@ -146,7 +153,7 @@ mod tests {
             let want = (want > 0).then(|| Duration::from_millis(want));
             assert_eq!(duration(text), Ok(want), "{text}");
         }
-        for text in ["", "x", "5x", "1m30", "-1s", ".", "1e400"] {
+        for text in ["", "x", "5x", "1m30", "-1s", ".", "1e400", "10000000000000000000", "25h"] {
             assert!(duration(text).is_err(), "{text}");
         }
     }

@@ -10,7 +10,7 @@ use clap::Args;
 use nix::sys::resource::{UsageWho, getrusage};
 
 use crate::process::{self, cargo, root};
-use crate::tools;
+use crate::tools::{self, Tool as _};
 
 /// How often each program is run, in turns with the others, so that all have the same weather.
 const RUNS: usize = 50;
@@ -51,8 +51,7 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<()> {
     // Outside of the checkout, in which compiled plugins are never kept.
     let work = std::env::temp_dir().join(format!("lathe-bench-{}", std::process::id()));
     process::remove_at_end(&work);
-    lay(&work)?;
-    let measured = measure(&work, &kustomize);
+    let measured = lay(&work).and_then(|()| measure(&work, &kustomize));
     fs::remove_dir_all(&work)?;
     let (text, over) = measured?;
     println!("{text}");
@@ -101,13 +100,8 @@ fn measure(work: &Path, kustomize: &Path) -> anyhow::Result<(String, Vec<String>
     };
     let mut subjects = [
         subject("`kustomize build`", kustomize, vec!["build", "portal/manifests"], work.join("home")),
-        subject("render, three plugins, warm", &lathe, render.clone(), work.join("home")),
-        subject(
-            "render, three plugins, cold: no cache, no home",
-            &lathe,
-            render,
-            PathBuf::from("/dev/null/none"),
-        ),
+        subject("render, three plugins", &lathe, render.clone(), work.join("home")),
+        subject("the same without a home", &lathe, render, PathBuf::from("/dev/null/none")),
         subject(
             "render `-f`, no plugin",
             &lathe,
@@ -215,11 +209,11 @@ fn told(subjects: &[Subject; 4], plugins: &[(String, Duration, u64)]) -> (String
         |subject: &Subject| (ms(subject.median(|cost| cost.wall)), ms(subject.median(|cost| cost.cpu)));
     let ((their_wall, their_cpu), (wall, cpu), (cold_wall, cold_cpu)) =
         (both(kustomize), both(warm), both(cold));
-    row("warm render / `kustomize build`", wall / their_wall, cpu / their_cpu, OF_KUSTOMIZE, "");
-    row("cold render - warm render", cold_wall - wall, cold_cpu - cpu, ms(COLD_MORE), " ms");
+    row("render / `kustomize build`", wall / their_wall, cpu / their_cpu, OF_KUSTOMIZE, "");
+    row("render without a home - render", cold_wall - wall, cold_cpu - cpu, ms(COLD_MORE), " ms");
     for (name, time, _) in plugins {
         let share = ms(*time) / wall;
-        row(&format!("{name} / warm render"), share, share, PLUGIN_SHARE, "");
+        row(&format!("{name} / render"), share, share, PLUGIN_SHARE, "");
     }
     text.push_str("\n| | call | fuel |\n|---|---:|---:|\n");
     for (name, time, fuel) in plugins {

@@ -1,22 +1,23 @@
 //! A cluster to test with: etcd, API server and controller manager on loopback, no nodes.
 //!
 //! It lives in a folder of its own and ends with the run that started it, also by signal. What a run left that was
-//! killed outright, the next one ends, by pid and only if the pid is still one of our programs.
+//! killed outright, the next one ends, by pid: programs that name the folder of a run that is no more.
 
 mod pki;
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::net::TcpListener;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 
 use crate::process::{self, Started};
-use crate::tools;
+use crate::tools::{self, Tool as _};
 use pki::Pki;
 
 /// How long a server may take to start; measured are 5 s on an idle machine.
@@ -34,22 +35,36 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Starts one and waits until it can be used.
+    /// Starts one and waits until it can be used. A port may be taken in the moment before a server takes it; then
+    /// another try has others.
     pub(crate) fn start() -> anyhow::Result<Self> {
-        sweep()?;
+        Self::try_start().or_else(|error| {
+            eprintln!("cluster: {error:#}\ncluster: once more");
+            Self::try_start()
+        })
+    }
+
+    fn try_start() -> anyhow::Result<Self> {
         let (etcd, kubernetes) = (tools::ETCD.folder()?, tools::KUBERNETES.folder()?);
-        let folder = std::env::temp_dir().join(format!("{PREFIX}{}", std::process::id()));
-        // Its files are keys.
-        fs::DirBuilder::new().mode(0o700).create(&folder).with_context(|| folder.display().to_string())?;
-        let alive = File::create(folder.join("alive"))?;
-        alive.lock()?;
-        process::remove_at_end(&folder);
-        let kubectl = kubernetes.join("kubectl");
-        let mut cluster = Self { folder, _alive: alive, servers: Vec::new(), kubectl };
+        let mut cluster = Self::lay(kubernetes.join("kubectl"))?;
         let started = Instant::now();
         cluster.run(&etcd.join("etcd"), &kubernetes)?;
         eprintln!("cluster: ready after {:.1} s", started.elapsed().as_secs_f64());
         Ok(cluster)
+    }
+
+    /// Makes the folder, after those that nobody needs any more are gone. One run at a time does this.
+    fn lay(kubectl: PathBuf) -> anyhow::Result<Self> {
+        let _alone = tools::exclusive("clusters")?;
+        sweep()?;
+        let nanos = SystemTime::now().duration_since(UNIX_EPOCH)?.subsec_nanos();
+        let folder = std::env::temp_dir().join(format!("{PREFIX}{}-{nanos}", std::process::id()));
+        // Its files are keys.
+        fs::DirBuilder::new().mode(0o700).create(&folder).with_context(|| folder.display().to_string())?;
+        process::remove_at_end(&folder);
+        let alive = File::create(folder.join("alive"))?;
+        alive.lock()?;
+        Ok(Self { folder, _alive: alive, servers: Vec::new(), kubectl })
     }
 
     /// The administrator's kubeconfig. Its context `expired` has a token that has run out.
@@ -120,9 +135,7 @@ impl Cluster {
         let log = File::create(self.folder.join(format!("{name}.log")))?;
         let mut command = Command::new(program);
         command.args(flags).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let started = Started::new(&mut command).with_context(|| name.to_owned())?;
-        fs::write(self.folder.join(format!("{name}.pid")), started.pid().to_string())?;
-        self.servers.push(started);
+        self.servers.push(Started::new(&mut command).with_context(|| name.to_owned())?);
         Ok(())
     }
 
@@ -130,13 +143,14 @@ impl Cluster {
     fn until(&mut self, what: &str, arguments: &[&str]) -> anyhow::Result<()> {
         let started = Instant::now();
         loop {
+            // First, for an API server may have found the etcd of others under its port.
+            if self.servers.iter_mut().any(Started::has_ended) || started.elapsed() > LONGEST {
+                bail!("the cluster has no {what}\n{}", self.logs());
+            }
             let mut command = Command::new(&self.kubectl);
             command.arg("--kubeconfig").arg(self.kubeconfig()).args(arguments);
             if command.output()?.status.success() {
                 return Ok(());
-            }
-            if self.servers.iter_mut().any(Started::has_ended) || started.elapsed() > LONGEST {
-                bail!("the cluster has no {what}\n{}", self.logs());
             }
             sleep(Duration::from_millis(100));
         }
@@ -184,36 +198,33 @@ fn ports<const N: usize>() -> anyhow::Result<[u16; N]> {
     Ok(ports)
 }
 
-/// Ends what runs left that were killed before they could.
+/// Ends what runs left that were killed before they could: in folders of this user whose run holds them no more, the
+/// programs that have the folder in their command line.
 fn sweep() -> anyhow::Result<()> {
+    let own = fs::metadata(tools::cache()?)?.uid();
     for entry in fs::read_dir(std::env::temp_dir())?.flatten() {
-        if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
+        let path = entry.path();
+        let ours = fs::symlink_metadata(&path)
+            .is_ok_and(|meta| meta.is_dir() && meta.uid() == own && meta.mode() & 0o777 == 0o700);
+        if !ours || !entry.file_name().to_string_lossy().starts_with(PREFIX) {
             continue;
         }
-        let Ok(alive) = File::open(entry.path().join("alive")) else { continue };
-        if alive.try_lock().is_err() {
-            // Its run is still at work.
+        // Without the file, a run was killed before it made it: runs are laid one at a time.
+        if File::open(path.join("alive")).is_ok_and(|alive| alive.try_lock().is_err()) {
             continue;
         }
-        for file in fs::read_dir(entry.path())?.flatten() {
-            if file.path().extension().is_some_and(|ending| ending == "pid") {
-                end_leftover(&file.path())?;
-            }
+        let text = path.display().to_string();
+        for pid in process::with_argument(&text) {
+            let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
         }
-        fs::remove_dir_all(entry.path())?;
-    }
-    Ok(())
-}
-
-fn end_leftover(file: &Path) -> anyhow::Result<()> {
-    let pid = fs::read_to_string(file)?;
-    let program = file.file_stem().unwrap_or_default();
-    // A pid is given to others in time, so it has to be the program still.
-    let running = fs::read_link(format!("/proc/{pid}/exe")).ok();
-    let ours = running.and_then(|path| Some(path.file_name()? == program)).unwrap_or(false);
-    if ours {
-        let status = Command::new("kill").args(["-9", &pid]).status()?;
-        ensure!(status.success(), "{} (pid {pid}) cannot be ended", program.to_string_lossy());
+        let started = Instant::now();
+        while !process::with_argument(&text).is_empty() && started.elapsed() < LONGEST {
+            sleep(Duration::from_millis(20));
+        }
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).context(text),
+            _ => {}
+        }
     }
     Ok(())
 }

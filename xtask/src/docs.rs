@@ -8,7 +8,7 @@ use anyhow::bail;
 use clap::Args;
 
 use crate::process::{self, cargo, command, root};
-use crate::tools;
+use crate::tools::{self, Tool as _};
 
 #[derive(Args)]
 pub(crate) struct Flags {
@@ -28,7 +28,7 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<()> {
         process::run(generate)?;
     }
     if flags.require_all {
-        tools::MDBOOK.build()?;
+        tools::MDBOOK.folder()?;
     }
     let source = root().join("docs");
     let summary = fs::read_to_string(source.join("SUMMARY.md"))?;
@@ -46,7 +46,7 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<()> {
         bail!("pages that no link leads to: {lost:?}; links that lead nowhere: {dead:?}");
     }
     if tools::MDBOOK.is_built() {
-        return process::run(command(&tools::MDBOOK.program().display().to_string(), &["build"]));
+        return process::run(command(&tools::MDBOOK.program()?.display().to_string(), &["build"]));
     }
     eprintln!(
         "SKIPPED: building the book (needs `cargo xtask tools`); its {} pages are all linked",

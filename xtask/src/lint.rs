@@ -1,4 +1,4 @@
-//! `lint`: formatting, clippy with warnings as errors, dependencies.
+//! `lint`: formatting, clippy with warnings as errors. Dependencies are a tier of `test`.
 
 use clap::Args;
 
@@ -36,6 +36,6 @@ fn run_command(arguments: &[&str]) -> anyhow::Result<()> {
 
 /// `cargo deny`, without the advisory database, which is no package of a registry.
 pub(crate) fn deny() -> anyhow::Result<()> {
-    let program = tools::CARGO_DENY.program().display().to_string();
+    let program = tools::CARGO_DENY.program()?.display().to_string();
     process::run(command(&program, &["--locked", "check", "bans", "licenses", "sources"]))
 }

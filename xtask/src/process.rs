@@ -1,15 +1,20 @@
-//! Other programs, run so that their failure is ours and that none outlives us.
+//! Other programs, run so that their failure is ours and that none outlives us, unless we are killed outright.
 
 use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
 /// What a signal ends and removes: process groups by their leader's pid, and folders.
 static OURS: Mutex<Ours> = Mutex::new(Ours { groups: Vec::new(), folders: Vec::new() });
+
+/// How long a group may take to end when it is asked to; it may have something to end as well.
+const GRACE: Duration = Duration::from_secs(5);
 
 struct Ours {
     groups: Vec<u32>,
@@ -28,10 +33,6 @@ impl Started {
         Ok(Self(child))
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.0.id()
-    }
-
     pub(crate) fn has_ended(&mut self) -> bool {
         !matches!(self.0.try_wait(), Ok(None))
     }
@@ -39,11 +40,9 @@ impl Started {
 
 impl Drop for Started {
     fn drop(&mut self) {
-        if !self.has_ended() {
-            end_group(self.pid());
-        }
+        let pid = self.0.id();
+        signal("-KILL", pid);
         let _ = self.0.wait();
-        let pid = self.pid();
         ours().groups.retain(|group| *group != pid);
     }
 }
@@ -52,7 +51,13 @@ impl Drop for Started {
 pub(crate) fn end_with_signals() -> anyhow::Result<()> {
     let end = || {
         let ours = ours();
-        ours.groups.iter().rev().for_each(|group| end_group(*group));
+        // A run of tests may run programs that have servers of their own.
+        for name in ["-TERM", "-KILL"] {
+            for group in ours.groups.iter().rev() {
+                signal(name, *group);
+            }
+            await_end(&ours.groups);
+        }
         for folder in &ours.folders {
             let _ = fs::remove_dir_all(folder);
         }
@@ -71,8 +76,36 @@ fn ours() -> MutexGuard<'static, Ours> {
     OURS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn end_group(pid: u32) {
-    let _ = Command::new("kill").args(["-9", "--", &format!("-{pid}")]).status();
+/// Sends a signal to a process group; `false` where there is none any more.
+fn signal(signal: &str, group: u32) -> bool {
+    let output = Command::new("kill").args([signal, "--", &format!("-{group}")]).output();
+    output.is_ok_and(|output| output.status.success())
+}
+
+/// Waits until the groups are gone, for a while. Members that have ended and that nobody asked about count as gone.
+fn await_end(groups: &[u32]) {
+    let started = Instant::now();
+    while started.elapsed() < GRACE && groups.iter().any(|group| is_alive(*group)) {
+        sleep(Duration::from_millis(20));
+    }
+}
+
+fn is_alive(group: u32) -> bool {
+    if !Path::new("/proc/self").exists() {
+        return signal("-0", group);
+    }
+    fs::read_link(format!("/proc/{group}/exe")).is_ok()
+}
+
+/// Programs whose command line holds the text, by pid (Linux).
+pub(crate) fn with_argument(text: &str) -> Vec<u32> {
+    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let holds = |pid: &u32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains(text)
+    };
+    pids.filter(|pid| *pid != std::process::id()).filter(holds).collect()
 }
 
 /// The top of the repository.
@@ -110,9 +143,4 @@ pub(crate) fn run(mut command: Command) -> anyhow::Result<()> {
         bail!("{shown}: {status}");
     }
     Ok(())
-}
-
-/// Whether a program answers to `--version`.
-pub(crate) fn exists(program: &Path) -> bool {
-    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
 }

@@ -6,8 +6,9 @@ use anyhow::bail;
 use clap::Args;
 
 use crate::cluster::Cluster;
+use crate::lint;
 use crate::process::{self, cargo, root};
-use crate::{lint, tools};
+use crate::tools::{self, Tool as _};
 
 #[derive(Args)]
 pub(crate) struct Flags {
@@ -26,7 +27,18 @@ struct Tier {
 
 const TIERS: &[Tier] = &[
     Tier { name: "unit, golden and command line tests", needs: "cargo", is_there: || true, run: rust },
-    Tier { name: "kubectl's reading of YAML (sigs.k8s.io/yaml)", needs: "go", is_there: go, run: oracle },
+    Tier {
+        name: "kubectl's reading of YAML (sigs.k8s.io/yaml)",
+        needs: "`cargo xtask tools`",
+        is_there: || tools::ORACLE.is_built(),
+        run: oracle,
+    },
+    Tier {
+        name: "what is written, read by go-yaml, PyYAML and a YAML 1.2 reader",
+        needs: "`cargo xtask tools`",
+        is_there: || tools::ORACLE.is_built() && tools::PYYAML.is_built() && tools::YAML_1_2.is_built(),
+        run: readers,
+    },
     Tier {
         name: "a real API server",
         needs: "`cargo xtask tools`",
@@ -66,10 +78,6 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn go() -> bool {
-    Command::new("go").arg("version").output().is_ok_and(|output| output.status.success())
-}
-
 fn rust() -> anyhow::Result<()> {
     process::run(cargo(&["test", "--release", "--workspace", "--locked"]))
 }
@@ -77,6 +85,22 @@ fn rust() -> anyhow::Result<()> {
 fn oracle() -> anyhow::Result<()> {
     let mut command = ignored("lathe-manifest", "oracle");
     command.env("LATHE_ORACLE", tools::ORACLE.folder()?.join("yaml-oracle"));
+    process::run(command)
+}
+
+fn readers() -> anyhow::Result<()> {
+    let go = tools::ORACLE.folder()?.join("yaml-oracle").display().to_string();
+    let (python, node) = (tools::PYYAML.folder()?, tools::YAML_1_2.folder()?);
+    let (python, node) = (python.display().to_string(), node.display().to_string());
+    let lines = [
+        vec!["sigs.k8s.io/yaml".to_owned(), go.clone()],
+        vec!["go-yaml v3".to_owned(), go, "v3".to_owned()],
+        vec!["PyYAML".to_owned(), "python3".to_owned(), tools::PYYAML.script("read.py"), python],
+        vec!["yaml (1.2)".to_owned(), "node".to_owned(), tools::YAML_1_2.script("read.js"), node],
+    ];
+    let lines: Vec<String> = lines.iter().map(|words| words.join("\t")).collect();
+    let mut command = ignored("lathe-manifest", "readers");
+    command.env("LATHE_READERS", lines.join("\n"));
     process::run(command)
 }
 

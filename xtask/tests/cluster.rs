@@ -6,28 +6,24 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// A run with a cluster: itself, its folder, its servers' pids.
+/// A run with a cluster, and its folder.
 struct Run {
     child: Child,
     folder: PathBuf,
-    servers: Vec<String>,
 }
 
-fn start() -> Run {
+/// Starts one in a place where no other run looks for leftovers.
+fn start(place: &Path) -> Run {
     let mut child = Command::new(env!("CARGO_BIN_EXE_xtask"))
         .arg("cluster")
+        .env("TMPDIR", place)
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-    let folder = Path::new(line.trim().split_once('=').unwrap().1).parent().unwrap().to_owned();
-    let files = fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.path());
-    let pids = files.filter(|path| path.extension().is_some_and(|ending| ending == "pid"));
-    let servers: Vec<String> = pids.map(|path| fs::read_to_string(path).unwrap()).collect();
-    assert_eq!(servers.len(), 3);
-    Run { child, folder, servers }
+    let kubeconfig = line.trim().split_once('=').unwrap().1;
+    Run { child, folder: Path::new(kubeconfig).parent().unwrap().to_owned() }
 }
 
 impl Run {
@@ -36,28 +32,45 @@ impl Run {
         self.child.wait().unwrap();
     }
 
-    /// How many of the servers still run a program; one that ended and that nobody asked about has none.
+    /// How many of the servers run: programs that have the folder in their command line.
     fn running(&self) -> usize {
-        self.servers.iter().filter(|pid| fs::read_link(format!("/proc/{pid}/exe")).is_ok()).count()
+        let folder = self.folder.display().to_string();
+        let all = fs::read_dir("/proc").unwrap().flatten();
+        let lines = all.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+        lines.filter(|line| String::from_utf8_lossy(line).contains(&folder)).count()
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            self.end("-INT");
+        }
     }
 }
 
 #[test]
 #[ignore = "needs the servers: cargo xtask test"]
 fn a_cluster_ends_with_its_run() {
+    let place = std::env::temp_dir().join(format!("lathe-xtask-{}", std::process::id()));
+    fs::create_dir(&place).unwrap();
     for signal in ["-INT", "-TERM"] {
-        let mut run = start();
+        let mut run = start(&place);
         assert_eq!(run.running(), 3);
         run.end(signal);
         assert_eq!(run.running(), 0, "{signal}");
         assert!(!run.folder.exists(), "{signal}");
     }
-    // Nobody can clean up after this but the next run.
-    let mut killed = start();
+    // Nobody can clean up after this but the next run, which leaves alone what is still in use.
+    let mut killed = start(&place);
     killed.end("-KILL");
     assert_eq!(killed.running(), 3);
-    let mut next = start();
+    let mut next = start(&place);
     assert_eq!(killed.running(), 0);
     assert!(!killed.folder.exists());
+    let mut third = start(&place);
+    assert_eq!((next.running(), third.running()), (3, 3));
+    third.end("-INT");
     next.end("-INT");
+    fs::remove_dir_all(&place).unwrap();
 }

@@ -49,9 +49,15 @@ pub struct Access {
 }
 
 impl Access {
-    /// Whether the flags name a context, cluster, user or server, so that there is something to find in a kubeconfig.
+    /// Whether the flags say something of a cluster or of a kubeconfig, which a pod's own account leaves no room for.
     pub(crate) fn names_something(&self) -> bool {
-        self.explicit || [&self.context, &self.cluster, &self.user, &self.server].iter().any(|n| n.is_some())
+        let Self { context, cluster, user, server, tls_server_name, proxy_url, .. } = self;
+        let names = [context, cluster, user, server, tls_server_name, proxy_url];
+        let files = [&self.certificate_authority, &self.client_certificate, &self.client_key];
+        self.explicit
+            || self.insecure_skip_tls_verify
+            || names.iter().any(|name| name.is_some())
+            || files.iter().any(|file| file.is_some())
     }
 
     /// Flags win over what the kubeconfig says of the cluster.

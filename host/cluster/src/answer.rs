@@ -3,7 +3,7 @@
 //! API servers like to quote: `Invalid value: "…"`, whole pod templates, the text that was no number. Field paths and
 //! reasons stay, values go. Of a Secret, nothing that equals one of its own values is left, whatever the form of the answer.
 
-use std::fmt;
+use std::cmp::Reverse;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +14,7 @@ use lathe_manifest::pointer::each_string;
 /// What stands in place of a value.
 const HIDDEN: &str = "(…)";
 
-/// Shorter texts of a Secret are words that messages are made of.
+/// Shorter values of a Secret are hidden where they stand alone; parts of words are no news of them.
 const SHORTEST_VALUE: usize = 4;
 
 /// Longer messages are cut.
@@ -22,13 +22,11 @@ const LONGEST: usize = 1000;
 
 /// The server's refusal of one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// HTTP status code.
-    pub code: u16,
+pub(crate) struct Refusal {
     /// What is wrong, a line each; never empty.
-    pub lines: Vec<String>,
+    pub(crate) lines: Vec<String>,
     /// Whether fields belong to another field manager.
-    pub conflict: bool,
+    pub(crate) conflict: bool,
 }
 
 impl Refusal {
@@ -60,13 +58,7 @@ impl Refusal {
             }
         }
         lines.dedup();
-        Self { code: status.code, lines, conflict }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.lines.join("\n"))
+        Self { lines, conflict }
     }
 }
 
@@ -76,19 +68,26 @@ fn owner(message: &str) -> String {
     format!("belongs to field manager {manager}")
 }
 
+/// What stands before a value in the messages of validation and structured merge.
+const MARKS: &[&str] = &[
+    "Invalid value: ",
+    "Unsupported value: ",
+    "Duplicate value: ",
+    ", got &value.valueUnstructured",
+    ", got ",
+    "parsing time ",
+    "cannot parse ",
+];
+
 /// The message without the values that Kubernetes' validation and structured merge put into it.
 fn without_values(message: &str) -> String {
     let mut out = String::with_capacity(message.len());
     let mut rest = message;
-    let marks = [
-        "Invalid value: ",
-        "Unsupported value: ",
-        "Duplicate value: ",
-        "got &value.valueUnstructured",
-        "got ",
-    ];
     loop {
-        let found = marks.iter().filter_map(|mark| Some((rest.find(mark)?, *mark))).min_by_key(|(at, _)| *at);
+        let found = MARKS
+            .iter()
+            .filter_map(|mark| Some((rest.find(mark)?, *mark)))
+            .min_by_key(|(at, mark)| (*at, Reverse(mark.len())));
         let Some((at, mark)) = found else { break };
         let (before, after) = rest.split_at(at + mark.len());
         out.push_str(before);
@@ -127,21 +126,46 @@ fn value_length(text: &str) -> usize {
     text.len()
 }
 
-/// The line without any value of the Secret, as it stands or decoded.
+/// The line without any value of the Secret: as it stands, in base64 or out of it, and as Go quotes it.
 fn without_secrets(line: &str, secret: &Object) -> String {
     let mut values: Vec<String> = Vec::new();
     for field in ["data", "stringData"] {
         let Some(part) = secret.value.get(field) else { continue };
         each_string(part, &mut |_, text| {
             values.push(text.to_owned());
+            values.push(STANDARD.encode(text));
             let decoded = STANDARD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
             values.extend(decoded);
         });
     }
-    values.retain(|value| value.len() >= SHORTEST_VALUE);
+    let quoted: Vec<String> =
+        values.iter().map(|value| format!("{value:?}").trim_matches('"').to_owned()).collect();
+    values.extend(quoted);
+    values.retain(|value| !value.is_empty());
     // The longest first, for one value may be a part of another.
-    values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-    values.iter().fold(line.to_owned(), |line, value| line.replace(value.as_str(), HIDDEN))
+    values.sort_by_key(|value| Reverse(value.len()));
+    values.dedup();
+    values.iter().fold(line.to_owned(), |line, value| hide(&line, value))
+}
+
+/// Hides a value; a short one only where it stands alone, for it may be a part of any word.
+fn hide(line: &str, value: &str) -> String {
+    if value.len() >= SHORTEST_VALUE {
+        return line.replace(value, HIDDEN);
+    }
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(at) = rest.find(value) {
+        let (before, after) = (&rest[..at], &rest[at + value.len()..]);
+        let joined = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+        // What was taken before counts as what stands before.
+        let alone =
+            !joined(before.chars().next_back().or(out.chars().next_back())) && !joined(after.chars().next());
+        out.push_str(before);
+        out.push_str(if alone { HIDDEN } else { value });
+        rest = after;
+    }
+    out + rest
 }
 
 #[cfg(test)]
@@ -185,6 +209,11 @@ mod tests {
             ),
             ("Invalid value: \"never closed", "Invalid value: (…)"),
             ("illegal base64 data at input byte 4", "illegal base64 data at input byte 4"),
+            ("you forgot to label this: weak", "you forgot to label this: weak"),
+            (
+                "parsing time \"hunter2\" as \"2006\": cannot parse \"hunter2\" as \"2006\"",
+                "parsing time (…): cannot parse (…)",
+            ),
         ] {
             assert_eq!(without_values(message), want);
         }
@@ -202,9 +231,11 @@ mod tests {
     #[test]
     fn no_value_of_a_secret_is_left() {
         let secret = object(
-            r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"a"},"data":{"x":"aHVudGVyMg=="},"stringData":{"y":"swordfish"}}"#,
+            r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"a"},"data":{"x":"aHVudGVyMg=="},"stringData":{"y":"swordfish","z":"123"}}"#,
         );
-        let refusal = refusal("webhook says: hunter2, aHVudGVyMg== and swordfish are weak", &[], &secret);
-        assert_eq!(refusal.lines, ["webhook says: (…), (…) and (…) are weak"]);
+        let said =
+            "webhook says: hunter2, aHVudGVyMg==, swordfish, c3dvcmRmaXNo and 123 (MTIz), 1234 are weak";
+        let refusal = refusal(said, &[], &secret);
+        assert_eq!(refusal.lines, ["webhook says: (…), (…), (…), (…) and (…) ((…)), 1234 are weak"]);
     }
 }

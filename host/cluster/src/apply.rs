@@ -1,6 +1,11 @@
-//! One apply: resolve, try all by dry run, then stage by stage for real.
+//! One apply: try all by dry run, then stage by stage for real.
+//!
+//! What can be tried is tried before anything is changed. What cannot, waits: objects whose namespace or kind comes into
+//! being with the set are tried after the first stage, and objects that name something else that the set creates, such as a
+//! binding its role, when their own stage begins.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
@@ -8,9 +13,8 @@ use lathe_manifest::Object;
 use tokio::time::sleep;
 
 use crate::connect::Cluster;
-use crate::discovery::{Defined, Known, is_namespace};
-use crate::is_create_only;
-use crate::plan::{Stop, Target, Verdict};
+use crate::discovery::{Defined, Known, is_definition, is_namespace};
+use crate::plan::{Sent, Stop, Target, Verdict, Wrote};
 use crate::request::{RequestError, Requests};
 use crate::stage::Stage;
 use crate::wait;
@@ -42,13 +46,13 @@ pub enum Action {
     Changed,
     /// It was as it should be.
     Unchanged,
-    /// It could not be tried: its namespace or its kind comes into being with this run.
+    /// It could not be tried: it needs what comes into being with this run.
     Planned,
     /// It has only a prefix for a name, so it can be created and not applied.
     LeftOut,
     /// The run ended before its turn.
     NotApplied,
-    /// It was sent, and the answer did not come.
+    /// It was sent, and the answer does not say whether it took effect.
     Unknown,
 }
 
@@ -70,6 +74,21 @@ pub struct Failure {
     pub message: String,
     /// Whether fields belong to another field manager.
     pub conflict: bool,
+    /// Whether the server misses something that has a name, so that it may take the object later. Holds what it said.
+    pub(crate) misses: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(object: String, message: String) -> Self {
+        Self { object, message, conflict: false, misses: None }
+    }
+
+    /// Whether what the server misses is one of these.
+    fn misses_any(&self, names: &BTreeSet<&str>) -> bool {
+        let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ':');
+        let said = self.misses.as_deref().unwrap_or_default();
+        said.split(|c| !word(c)).any(|word| names.contains(word))
+    }
 }
 
 /// What came of an apply.
@@ -86,19 +105,22 @@ pub struct Outcome {
 }
 
 /// The state of one run.
-struct Run<'a> {
-    apply: &'a Apply,
-    requests: Requests,
-    objects: &'a [Object],
-    actions: BTreeMap<usize, (String, Action)>,
-    outcome: Outcome,
+pub(crate) struct Run<'a> {
+    pub(crate) apply: &'a Apply,
+    pub(crate) requests: Requests,
+    pub(crate) objects: &'a [Object],
+    pub(crate) actions: BTreeMap<usize, (String, Action)>,
+    pub(crate) outcome: Outcome,
 }
 
-/// A target under its place in the set, and what the server said of it.
+/// A target under its place in the set.
+pub(crate) type Placed<'a> = (usize, Target<'a>);
+
+/// The same, and what the server said of it.
 type Tried<'a> = (usize, Target<'a>, Verdict);
 
 impl Apply {
-    /// Applies the objects, in stages. The set is tried as a whole before anything is changed.
+    /// Applies the objects, in stages.
     pub async fn run(&self, cluster: &Cluster, objects: &[Object]) -> Outcome {
         let requests = Requests { client: cluster.client.clone(), server: cluster.server.clone() };
         let outcome = Outcome::default();
@@ -116,90 +138,68 @@ impl<'a> Run<'a> {
         let targets = self.resolve(&known, &defined);
         let (foundation, rest): (Vec<_>, Vec<_>) =
             targets.into_iter().partition(|(_, target)| target.stage == Stage::Foundation);
-        let foundation = self.plan(foundation).await?;
-        let born: BTreeSet<String> = foundation
-            .iter()
-            .filter(|(_, target, verdict)| is_namespace(target.object) && *verdict == Verdict::Create)
-            .map(|(_, target, _)| target.object.name().to_owned())
-            .collect();
-        let (later, now): (Vec<_>, Vec<_>) = rest
-            .into_iter()
-            .partition(|(_, target)| born.contains(&target.namespace) || known.find(target.object).is_none());
-        let mut tried = self.plan(now).await?;
-        let action = if self.apply.dry_run { Action::Planned } else { Action::NotApplied };
-        for (index, target) in &later {
-            self.actions.insert(*index, (target.label(), action));
-        }
+        let (foundation, refused) = self.plan(foundation).await?;
+        self.outcome.failures.extend(refused.into_iter().map(|(_, failure)| failure));
+        let born = names(
+            foundation
+                .iter()
+                .filter(|(_, target, verdict)| is_namespace(target.object) && *verdict == Verdict::Create),
+        );
+        // A kind that is about to change may refuse today what it takes then.
+        let changing = foundation.iter().filter(|(.., verdict)| *verdict != Verdict::Unchanged);
+        let changing = changing.map(|(_, target, _)| target.object).filter(|object| is_definition(object));
+        let changing = Defined::of(changing);
+        let (mut later, now): (Vec<_>, Vec<_>) = rest.into_iter().partition(|(_, target)| {
+            let object = target.object;
+            born.contains(target.namespace.as_str()) || known.find(object).is_none() || changing.has(object)
+        });
+        let (mut tried, refused) = self.plan(now).await?;
+        // Or a namespace whose rules are about to change.
+        let changing = foundation.iter().filter(|(_, target, verdict)| {
+            is_namespace(target.object) && matches!(verdict, Verdict::Change { .. })
+        });
+        let changing: BTreeSet<&str> = changing.map(|(_, target, _)| target.object.name()).collect();
+        self.defer(refused, &tried, &changing, &mut later);
         if !self.outcome.failures.is_empty() || self.apply.dry_run {
             return Ok(());
         }
         self.stage(foundation).await?;
         if self.outcome.failures.is_empty() && !later.is_empty() {
             self.await_kinds(&later).await?;
-            tried.extend(self.plan(later).await?);
+            let (more, refused) = self.plan(std::mem::take(&mut later)).await?;
+            tried.extend(more);
+            self.defer(refused, &tried, &BTreeSet::new(), &mut later);
         }
-        let mut stages: BTreeMap<Stage, Vec<Tried<'_>>> = BTreeMap::new();
+        self.stages(tried, later).await
+    }
+
+    /// Stage by stage: what waited for its stage is tried now, and then all of the stage is applied.
+    async fn stages(&mut self, tried: Vec<Tried<'a>>, later: Vec<Placed<'a>>) -> Result<(), RequestError> {
+        let mut stages: BTreeMap<Stage, (Vec<Tried<'_>>, Vec<Placed<'_>>)> = BTreeMap::new();
         for entry in tried {
-            stages.entry(entry.1.stage).or_default().push(entry);
+            stages.entry(entry.1.stage).or_default().0.push(entry);
         }
-        for stage in stages.into_values() {
+        for entry in later {
+            stages.entry(entry.1.stage).or_default().1.push(entry);
+        }
+        for (mut tried, waiting) in stages.into_values() {
             if self.outcome.failures.is_empty() {
-                self.stage(stage).await?;
+                let (more, refused) = self.plan(waiting).await?;
+                self.outcome.failures.extend(refused.into_iter().map(|(_, failure)| failure));
+                tried.extend(more);
+            }
+            if self.outcome.failures.is_empty() {
+                self.stage(tried).await?;
             }
         }
         Ok(())
     }
 
-    /// Where each object goes; what goes nowhere is a failure.
-    fn resolve(&mut self, known: &Known, defined: &Defined) -> Vec<(usize, Target<'a>)> {
-        let mut targets: Vec<(usize, Target<'a>)> = Vec::new();
-        let mut places: HashMap<(String, &str, String, &str), usize> = HashMap::new();
-        for (index, object) in self.objects.iter().enumerate() {
-            if is_create_only(object) {
-                self.actions.insert(index, (object.label(), Action::LeftOut));
-                continue;
-            }
-            let target = match self.target(object, known, defined) {
-                Ok(target) => target,
-                Err(message) => {
-                    self.outcome.failures.push(Failure { object: object.label(), message, conflict: false });
-                    continue;
-                }
-            };
-            let place = (object.group().to_owned(), object.kind(), target.namespace.clone(), object.name());
-            if let Some(first) = places.insert(place, index) {
-                let source =
-                    |index: usize| lathe_manifest::identity::place(self.objects[index].source.as_ref());
-                let message = format!("stands in the set twice: {} and {}", source(first), source(index));
-                self.outcome.failures.push(Failure { object: target.label(), message, conflict: false });
-            }
-            targets.push((index, target));
-        }
-        targets
-    }
-
-    fn target(&self, object: &'a Object, known: &Known, defined: &Defined) -> Result<Target<'a>, String> {
-        let found = known.find(object).or_else(|| defined.find(object));
-        let resource = found.ok_or_else(|| {
-            let version = object.api_version();
-            format!("the cluster has no kind {} in {version}, and the set does not define it", object.kind())
-        })?;
-        if matches!(object.name(), "" | "." | "..") {
-            return Err("it has no name that a server would take".to_owned());
-        }
-        let own = object.namespace();
-        let namespace = if own.is_empty() { self.apply.namespace.as_str() } else { own };
-        if resource.namespaced && self.apply.only_namespace && namespace != self.apply.namespace {
-            return Err(format!(
-                "it is in namespace {namespace}, and --namespace says {}",
-                self.apply.namespace
-            ));
-        }
-        Ok(Target::new(object, &resource, namespace))
-    }
-
-    /// Tries targets by dry run.
-    async fn plan(&mut self, targets: Vec<(usize, Target<'a>)>) -> Result<Vec<Tried<'a>>, RequestError> {
+    /// Tries targets by dry run; gives those that the server would take, and those that it refuses.
+    async fn plan(
+        &mut self,
+        targets: Vec<Placed<'a>>,
+    ) -> Result<(Vec<Tried<'a>>, Vec<(Placed<'a>, Failure)>), RequestError> {
         let (requests, apply) = (&self.requests, self.apply);
         let mut answers = stream::iter(targets)
             .map(|(index, target)| async move {
@@ -207,7 +207,7 @@ impl<'a> Run<'a> {
                 (index, target, verdict)
             })
             .buffer_unordered(CONCURRENCY);
-        let mut tried = Vec::new();
+        let (mut tried, mut refused) = (Vec::new(), Vec::new());
         while let Some((index, target, verdict)) = answers.next().await {
             match verdict {
                 Ok(verdict) => {
@@ -221,53 +221,82 @@ impl<'a> Run<'a> {
                 }
                 Err(Stop::Object(failure)) => {
                     self.actions.remove(&index);
-                    self.outcome.failures.push(failure);
+                    refused.push(((index, target), failure));
                 }
                 Err(Stop::Run(error)) => return Err(error),
             }
         }
-        Ok(tried)
+        Ok((tried, refused))
+    }
+
+    /// Puts off what was refused for want of something that this run creates; the rest are failures.
+    fn defer(
+        &mut self,
+        refused: Vec<(Placed<'a>, Failure)>,
+        tried: &[Tried<'a>],
+        changing: &BTreeSet<&str>,
+        later: &mut Vec<Placed<'a>>,
+    ) {
+        let coming = later.iter().map(|(_, target)| target.object.name());
+        let coming: BTreeSet<&str> = coming.chain(names(tried.iter())).collect();
+        let (wait, failed): (Vec<_>, Vec<_>) = refused.into_iter().partition(|((_, target), failure)| {
+            failure.misses_any(&coming)
+                || failure.misses.is_some() && changing.contains(target.namespace.as_str())
+        });
+        self.outcome.failures.extend(failed.into_iter().map(|(_, failure)| failure));
+        later.extend(wait.into_iter().map(|(placed, _)| placed));
+        let action = if self.apply.dry_run { Action::Planned } else { Action::NotApplied };
+        for (index, target) in later {
+            self.actions.insert(*index, (target.label(), action));
+        }
     }
 
     /// Applies what was tried and would change, and waits for what others build on.
     async fn stage(&mut self, tried: Vec<Tried<'a>>) -> Result<(), RequestError> {
         let (requests, apply) = (&self.requests, self.apply);
+        let ended = Cell::new(false);
+        let ended = &ended;
         let mut answers = stream::iter(tried)
-            .filter(|(_, _, verdict)| std::future::ready(*verdict != Verdict::Unchanged))
+            .filter(|(_, _, verdict)| std::future::ready(*verdict != Verdict::Unchanged && !ended.get()))
             .map(|(index, target, verdict)| async move {
-                let changed = target.apply(requests, apply, &verdict).await;
-                let ready = match &changed {
-                    Ok(_) => wait::ready(&target, requests).await,
-                    Err(_) => Ok(()),
-                };
-                (index, verdict.action(), changed, ready)
+                let mut sent = target.apply(requests, apply, &verdict).await;
+                if sent.result.is_ok()
+                    && let Err(stop) = wait::ready(&target, requests).await
+                {
+                    sent.result = Err(stop);
+                }
+                (index, verdict.action(), sent)
             })
             .buffer_unordered(CONCURRENCY);
         let mut lost = None;
-        while let Some((index, action, changed, ready)) = answers.next().await {
-            let action = match &changed {
-                Ok(true) => Some(action),
-                Ok(false) => Some(Action::Unchanged),
-                Err(Stop::Object(_)) => None,
-                Err(Stop::Run(_)) => Some(Action::Unknown),
+        while let Some((index, action, Sent { wrote, result })) = answers.next().await {
+            let action = match (wrote, &result) {
+                (Wrote::Yes, _) => Some(action),
+                (Wrote::Unknown, _) => Some(Action::Unknown),
+                (Wrote::No, Ok(())) => Some(Action::Unchanged),
+                (Wrote::No, Err(Stop::Run(_))) => Some(Action::NotApplied),
+                (Wrote::No, Err(Stop::Object(_))) => None,
             };
-            self.outcome.changed |= !matches!(action, None | Some(Action::Unchanged));
+            self.outcome.changed |= wrote != Wrote::No;
             match (action, self.actions.get_mut(&index)) {
                 (Some(action), Some(entry)) => entry.1 = action,
                 _ => drop(self.actions.remove(&index)),
             }
-            match changed.map(drop).and(ready) {
+            match result {
                 Ok(()) => {}
                 Err(Stop::Object(failure)) => self.outcome.failures.push(failure),
-                // What is under way is still heard of, so that what is told of it is so.
-                Err(Stop::Run(error)) => lost = Some(error),
+                // What is under way is still heard of, so that what is told of it is so; nothing new begins.
+                Err(Stop::Run(error)) => {
+                    ended.set(true);
+                    lost = Some(error);
+                }
             }
         }
         lost.map_or(Ok(()), Err)
     }
 
     /// Waits until the server knows the kinds that the set defines; it learns of them a little after they are established.
-    async fn await_kinds(&mut self, targets: &[(usize, Target<'a>)]) -> Result<(), RequestError> {
+    async fn await_kinds(&mut self, targets: &[Placed<'a>]) -> Result<(), RequestError> {
         for _ in 0..DISCOVERIES {
             let known = Known::read(&self.requests).await?;
             if targets.iter().all(|(_, target)| known.find(target.object).is_some()) {
@@ -285,4 +314,12 @@ impl<'a> Run<'a> {
         self.outcome.failures.sort();
         self.outcome
     }
+}
+
+/// The names of what would be created or changed.
+fn names<'t, 'a: 't>(tried: impl Iterator<Item = &'t Tried<'a>>) -> BTreeSet<&'a str> {
+    tried
+        .filter(|(.., verdict)| *verdict != Verdict::Unchanged)
+        .map(|(_, target, _)| target.object.name())
+        .collect()
 }

@@ -5,8 +5,10 @@ use std::time::Duration;
 use kube::config::{AuthInfo, Context, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::config::{NamedAuthInfo, NamedCluster, NamedContext};
 use kube::{Client, Config};
+use secrecy::ExposeSecret as _;
 
 use crate::access::Access;
+use crate::request::credentials;
 
 /// How long a server may take for one answer where `--request-timeout` says nothing. Webhooks may take 30 s.
 const ANSWER: Duration = Duration::from_mins(1);
@@ -29,7 +31,7 @@ pub struct Cluster {
 #[non_exhaustive]
 pub enum ConnectError {
     /// No kubeconfig, no flags, and this is no pod.
-    #[error("there is no kubeconfig (looked for {0}), and this is no pod of a cluster")]
+    #[error("there is no kubeconfig ({0}), and this is no pod of a cluster")]
     NoKubeconfig(String),
     /// The file cannot be read.
     #[error("{file}: {source}")]
@@ -67,10 +69,29 @@ pub async fn connect(access: &Access) -> Result<Cluster, ConnectError> {
     config.connect_timeout = Some(access.request_timeout.unwrap_or(CONNECT).min(CONNECT));
     // Retried here, with a bound that a person would wait for.
     config.default_retry = false;
-    let (namespace, server) =
-        (config.default_namespace.clone(), config.cluster_url.to_string().trim_end_matches('/').to_owned());
-    let client = Client::try_from(config).map_err(|error| ConnectError::Unusable(told(&error)))?;
+    let (namespace, server) = (config.default_namespace.clone(), address(&config.cluster_url));
+    let client = Client::try_from(config).map_err(|error| ConnectError::Unusable(unusable(&error)))?;
+    let namespace = if namespace.is_empty() { "default".to_owned() } else { namespace };
     Ok(Cluster { client, namespace, server })
+}
+
+/// The server's address for messages, without a user and password that may stand in it.
+fn address(url: &http::Uri) -> String {
+    let authority = url.authority().map(http::uri::Authority::as_str).unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let path = url.path().trim_end_matches('/');
+    format!("{}://{host}{path}", url.scheme_str().unwrap_or("https"))
+}
+
+/// Why a configuration makes no client, without what may be a credential.
+fn unusable(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Auth(error) => credentials(error),
+        kube::Error::ProxyProtocolUnsupported { .. } | kube::Error::ProxyProtocolDisabled { .. } => {
+            "the proxy's protocol is not supported".to_owned()
+        }
+        error => told(error),
+    }
 }
 
 async fn config(access: &Access) -> Result<Config, ConnectError> {
@@ -79,7 +100,15 @@ async fn config(access: &Access) -> Result<Config, ConnectError> {
             return resolve(Kubeconfig::default(), access).await;
         }
         let looked = access.kubeconfig.iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
-        let none = || ConnectError::NoKubeconfig(looked.join(", "));
+        let none = || {
+            let looked = looked.join(", ");
+            let told = if looked.is_empty() {
+                "neither KUBECONFIG nor HOME is set".to_owned()
+            } else {
+                format!("looked for {looked}")
+            };
+            ConnectError::NoKubeconfig(told)
+        };
         if access.names_something() {
             return Err(none());
         }
@@ -139,6 +168,16 @@ async fn resolve(kubeconfig: Kubeconfig, access: &Access) -> Result<Config, Conn
     };
     access.override_cluster(&mut cluster);
     access.override_user(&mut user);
+    if let Some(server) = cluster.server.as_mut().filter(|server| !server.contains("://")) {
+        // As kubectl takes `--server host:port`.
+        server.insert_str(0, "https://");
+    }
+    let own_proxy = cluster.proxy_url.as_ref().is_some_and(|url| !url.is_empty());
+    let token = user.token.as_ref().map(|token| token.expose_secret().trim().to_owned());
+    if token.as_ref().is_some_and(|token| http::HeaderValue::try_from(token.as_str()).is_err()) {
+        return Err(ConnectError::Unusable("the token holds characters that cannot be sent".to_owned()));
+    }
+    user.token = token.map(Into::into);
     let name = || "lathe".to_owned();
     let context = Context { cluster: name(), user: Some(name()), ..context };
     let chosen = Kubeconfig {
@@ -149,7 +188,13 @@ async fn resolve(kubeconfig: Kubeconfig, access: &Access) -> Result<Config, Conn
         ..Kubeconfig::default()
     };
     let config = Config::from_custom_kubeconfig(chosen, &KubeConfigOptions::default()).await;
-    config.map_err(|error| ConnectError::Unusable(told(&error)))
+    let mut config = config.map_err(|error| ConnectError::Unusable(told(&error)))?;
+    let host = config.cluster_url.host().unwrap_or_default();
+    if !own_proxy && (host == "localhost" || host.starts_with("127.") || host == "[::1]") {
+        // The proxy of the process environment is for what is elsewhere.
+        config.proxy_url = None;
+    }
+    Ok(config)
 }
 
 fn context(kubeconfig: &Kubeconfig, access: &Access) -> Result<Context, ConnectError> {

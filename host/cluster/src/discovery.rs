@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use kube::Discovery;
 use kube::core::GroupVersionKind;
-use kube::core::discovery::Scope;
+use kube::core::discovery::{Scope, verbs};
 use lathe_manifest::{Object, Value};
 
 use crate::request::{RequestError, Requests};
@@ -18,13 +18,15 @@ pub(crate) struct Resource {
     pub(crate) namespaced: bool,
     /// Whether `status` is written apart from the rest, so that it has no place in an apply.
     pub(crate) has_status: bool,
+    /// Whether the server lets it be read and patched, which an apply does.
+    pub(crate) can_apply: bool,
 }
 
 impl Resource {
     fn new(group: &str, version: &str, plural: &str, namespaced: bool, has_status: bool) -> Self {
         let root =
             if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{group}/{version}") };
-        Self { root, plural: plural.to_owned(), namespaced, has_status }
+        Self { root, plural: plural.to_owned(), namespaced, has_status, can_apply: true }
     }
 
     /// The path of one object.
@@ -62,7 +64,9 @@ impl Known {
         let (resource, capabilities) = self.0.resolve_gvk(&kind)?;
         let has_status = capabilities.subresources.iter().any(|(sub, _)| sub.plural == "status");
         let namespaced = capabilities.scope == Scope::Namespaced;
-        Some(Resource::new(group, version, &resource.plural, namespaced, has_status))
+        let can_apply = [verbs::GET, verbs::PATCH].iter().all(|verb| capabilities.supports_operation(verb));
+        let resource = Resource::new(group, version, &resource.plural, namespaced, has_status);
+        Some(Resource { can_apply, ..resource })
     }
 }
 
@@ -74,7 +78,7 @@ impl Defined {
     pub(crate) fn of<'a>(objects: impl Iterator<Item = &'a Object>) -> Self {
         let mut defined = Self::default();
         for object in objects.filter(|object| is_definition(object)) {
-            defined.add(object).unwrap_or_default();
+            let _ = defined.add(object);
         }
         defined
     }
@@ -82,6 +86,10 @@ impl Defined {
     pub(crate) fn find(&self, object: &Object) -> Option<Resource> {
         let (group, version) = group_version(object);
         self.0.get(&(group.to_owned(), version.to_owned(), object.kind().to_owned())).cloned()
+    }
+
+    pub(crate) fn has(&self, object: &Object) -> bool {
+        self.find(object).is_some()
     }
 
     /// `None` where it is no definition that a server would take, which the server says better.

@@ -1,5 +1,6 @@
 //! What would happen to one object: a look at the live one, and a dry run of the apply on the server.
 
+use kube::core::Status;
 use lathe_manifest::Object;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -55,14 +56,33 @@ pub(crate) enum Stop {
     Run(RequestError),
 }
 
+/// Whether an apply changed the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wrote {
+    Yes,
+    No,
+    /// Nobody can tell from the answer, or there was none.
+    Unknown,
+}
+
+/// What came of an apply.
+pub(crate) struct Sent {
+    pub(crate) wrote: Wrote,
+    pub(crate) result: Result<(), Stop>,
+}
+
 #[derive(Deserialize)]
 struct Live {
+    #[serde(default)]
+    kind: String,
     metadata: Metadata,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Metadata {
+    #[serde(default)]
+    name: String,
     #[serde(default)]
     resource_version: String,
     deletion_timestamp: Option<String>,
@@ -109,11 +129,19 @@ impl<'a> Target<'a> {
                 }
                 Err(error) => return Err(self.stop(error)),
             };
-            match (version, &dry) {
+            let tried = match &version {
+                Some(_) => dry.as_deref().map(|text| self.version(text)).transpose()?,
+                // What would be created has no version yet.
+                None => None,
+            };
+            match (version, tried) {
                 (None, _) => return Ok(Verdict::Create),
                 (Some(_), Some(_)) if dry == live => return Ok(Verdict::Unchanged),
                 // A controller wrote in between, so the two say nothing of each other.
-                (Some(version), Some(dry)) if self.version(dry)? != version => {}
+                (Some(version), Some(tried)) if tried != version => {}
+                (Some(_), Some(_)) if without_counts(live.as_deref()) == without_counts(dry.as_deref()) => {
+                    return Ok(Verdict::Unchanged);
+                }
                 (Some(version), _) => return Ok(Verdict::Change { version }),
             }
         }
@@ -121,26 +149,32 @@ impl<'a> Target<'a> {
         Ok(Verdict::Change { version: String::new() })
     }
 
-    /// Applies the object; `true` where that changed it.
-    pub(crate) async fn apply(
-        &self,
-        requests: &Requests,
-        apply: &Apply,
-        verdict: &Verdict,
-    ) -> Result<bool, Stop> {
-        let send = async || {
-            let answer = requests.send(&self.patch(apply, false), Some(&self.body)).await;
-            answer.map_err(|error| self.stop(error))
+    /// Applies the object.
+    pub(crate) async fn apply(&self, requests: &Requests, apply: &Apply, verdict: &Verdict) -> Sent {
+        let path = self.patch(apply, false);
+        let answer = match requests.send(&path, Some(&self.body)).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let wrote = if error.is_final() { Wrote::No } else { Wrote::Unknown };
+                return Sent { wrote, result: Err(self.stop(error)) };
+            }
         };
-        let answer = send().await?;
-        let after = self.metadata(&answer)?;
-        let changed = !matches!(verdict, Verdict::Change { version } if *version == after.resource_version);
-        if changed && (self.holds_nothing_somewhere() || after.managed_fields.is_none()) {
+        let after = match self.metadata(&answer) {
+            Ok(after) => after,
+            Err(stop) => return Sent { wrote: Wrote::Yes, result: Err(stop) },
+        };
+        if matches!(verdict, Verdict::Change { version } if *version == after.resource_version) {
+            return Sent { wrote: Wrote::No, result: Ok(()) };
+        }
+        if self.holds_nothing_somewhere() || after.managed_fields.is_none() {
             // The server drops fields that hold nothing before it notes who set them, and notes that with the next
             // apply only, which would then change an object that nobody changed. So that is done now.
-            send().await?;
+            // Where it cannot be done (some fields may be set once only), the object is applied all the same.
+            if let Err(error) = requests.send(&path, Some(&self.body)).await {
+                tracing::debug!(object = self.label(), "not settled: {error}");
+            }
         }
-        Ok(changed)
+        Sent { wrote: Wrote::Yes, result: Ok(()) }
     }
 
     /// Whether a field is an empty map, an empty list or null. Text that looks like one does no harm.
@@ -155,8 +189,14 @@ impl<'a> Target<'a> {
 
     /// The object's metadata on the server. An object that is being deleted would take the apply with it.
     fn metadata(&self, text: &str) -> Result<Metadata, Stop> {
-        let live: Live = serde_json::from_str(text)
-            .map_err(|error| self.fail(format!("the server's answer is no object: {error}")))?;
+        let live: Option<Live> = serde_json::from_str(text).ok();
+        let ours = |live: &Live| {
+            let Metadata { name, resource_version, .. } = &live.metadata;
+            live.kind == self.object.kind() && name == self.object.name() && !resource_version.is_empty()
+        };
+        let live = live
+            .filter(ours)
+            .ok_or_else(|| self.fail("the server's answer is not this object".to_owned()))?;
         if live.metadata.deletion_timestamp.is_some() {
             return Err(self.fail("it is being deleted; wait until it is gone".to_owned()));
         }
@@ -176,18 +216,39 @@ impl<'a> Target<'a> {
     fn stop(&self, error: RequestError) -> Stop {
         match error {
             RequestError::Answered(status) => {
-                let refusal = Refusal::of(&status, self.object);
-                Stop::Object(Failure {
-                    object: self.label(),
-                    message: refusal.to_string(),
-                    conflict: refusal.conflict,
-                })
+                let Refusal { lines, conflict } = Refusal::of(&status, self.object);
+                let misses = misses(&status);
+                Stop::Object(Failure { object: self.label(), message: lines.join("\n"), conflict, misses })
             }
             error => Stop::Run(error),
         }
     }
 
     pub(crate) fn fail(&self, message: String) -> Stop {
-        Stop::Object(Failure { object: self.label(), message, conflict: false })
+        Stop::Object(Failure::new(self.label(), message))
     }
+}
+
+/// An object without what the server counts: some kinds count up with every apply, changed or not.
+fn without_counts(text: Option<&str>) -> Option<serde_json::Value> {
+    let mut value: serde_json::Value = serde_json::from_str(text?).ok()?;
+    let metadata = value.get_mut("metadata")?.as_object_mut()?;
+    metadata.remove("generation");
+    for manager in
+        metadata.get_mut("managedFields").and_then(|list| list.as_array_mut()).into_iter().flatten()
+    {
+        manager.as_object_mut()?.remove("time");
+    }
+    Some(value)
+}
+
+/// What an answer says is missing: an object that another one names. That somebody lacks a right is no such answer.
+fn misses(status: &Status) -> Option<String> {
+    let said = match status.code {
+        404 => status.message.as_str(),
+        403 => status.message.split_once(" is forbidden: ")?.1,
+        _ => return None,
+    };
+    let rights = said.starts_with("User ") || said.contains("attempting to grant");
+    (!rights).then(|| said.to_owned())
 }

@@ -44,8 +44,20 @@ pub enum RequestError {
         why: String,
     },
     /// The server answered with an error (RFC 9110 4xx and 5xx).
-    #[error("{}", .0.message)]
+    #[error("the server answered {}: {}", .0.code, .0.message)]
     Answered(Box<Status>),
+}
+
+impl RequestError {
+    /// Whether the request certainly changed nothing. Behind an answer of 500 and more somebody may have been at work;
+    /// not behind that of a body that makes no object.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            Self::Unauthorized { .. } | Self::Credentials { .. } => true,
+            Self::Unreachable { .. } => false,
+            Self::Answered(status) => status.code < 500 || status.message.contains("typed patch object"),
+        }
+    }
 }
 
 /// One server and the way to it.
@@ -93,15 +105,33 @@ impl Requests {
     }
 
     fn lost(&self, error: &kube::Error) -> RequestError {
-        let (server, why) = (self.server.clone(), cause(error));
+        let server = self.server.clone();
         match error {
-            // What an exec plugin prints may be a credential, so only that it failed is told.
-            kube::Error::Auth(error) => {
-                let why = told(error).lines().next().unwrap_or_default().to_owned();
-                RequestError::Credentials { server, why }
+            kube::Error::Auth(error) => RequestError::Credentials { server, why: credentials(error) },
+            // Its own words name the proxy's address, which may hold a password.
+            kube::Error::ProxyProtocolUnsupported { .. } | kube::Error::ProxyProtocolDisabled { .. } => {
+                RequestError::Unreachable { server, why: "the proxy's protocol is not supported".to_owned() }
             }
-            _ => RequestError::Unreachable { server, why },
+            error => RequestError::Unreachable { server, why: cause(error) },
         }
+    }
+}
+
+/// Why credentials could not be had. What an exec plugin was given and printed may be one, so it is not told.
+pub(crate) fn credentials(error: &kube::client::AuthError) -> String {
+    use kube::client::AuthError;
+    match error {
+        AuthError::AuthExecStart(error) => format!("the exec plugin cannot be run: {error}"),
+        AuthError::AuthExecRun { out, .. } => format!("the exec plugin failed: {}", out.status),
+        AuthError::ReadTokenFile(error, path) => format!("{}: {error}", path.display()),
+        AuthError::MissingCommand => "the exec plugin has no command".to_owned(),
+        AuthError::ExecMissingClusterInfo => {
+            "the exec plugin asks for a cluster that is not there".to_owned()
+        }
+        AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed => {
+            "the exec plugin printed no credentials".to_owned()
+        }
+        _ => "the kubeconfig's credentials make none that can be sent".to_owned(),
     }
 }
 

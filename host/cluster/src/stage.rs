@@ -9,6 +9,8 @@ pub(crate) enum Stage {
     Foundation,
     /// Classes, quotas, accounts, roles, policies.
     Rules,
+    /// Bindings of roles, which the server takes only where the roles are there.
+    Bindings,
     /// Secrets, config, volumes.
     Config,
     /// Everything else.
@@ -24,6 +26,8 @@ impl Stage {
         let upto = |group: &str, kind: &str| at <= order::stage(group, kind);
         if upto("apiextensions.k8s.io", "CustomResourceDefinition") {
             Self::Foundation
+        } else if object.group() == "rbac.authorization.k8s.io" && object.kind().ends_with("Binding") {
+            Self::Bindings
         } else if upto("networking.k8s.io", "NetworkPolicy") {
             Self::Rules
         } else if upto("", "PersistentVolumeClaim") {
@@ -48,6 +52,9 @@ mod tests {
             ("v1", "Namespace", Stage::Foundation),
             ("apiextensions.k8s.io/v1", "CustomResourceDefinition", Stage::Foundation),
             ("v1", "ServiceAccount", Stage::Rules),
+            ("rbac.authorization.k8s.io/v1", "Role", Stage::Rules),
+            ("rbac.authorization.k8s.io/v1", "RoleBinding", Stage::Bindings),
+            ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", Stage::Bindings),
             ("v1", "Secret", Stage::Config),
             ("v1", "Service", Stage::Workload),
             ("serving.knative.dev/v1", "Service", Stage::Workload),

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, StructureStyle, Tag};
 
-use crate::read::{Position, ReadErrorKind, ReadOptions};
+use crate::error::{Position, ReadErrorKind};
+use crate::read::ReadOptions;
 use crate::scalar::{self, Scalar, ScalarError};
 use crate::value::{Map, Value};
 
@@ -232,6 +233,9 @@ impl Builder<'_> {
         if self.wants_key() {
             let kind = kind(&scalar);
             let text = scalar.into_key().map_err(|e| at.error(e))?;
+            if text.len() > self.options.max_key_bytes {
+                return Err(EventError { at, kind: ReadErrorKind::KeyLength(self.options.max_key_bytes) });
+            }
             self.set_key(Key::Name(Name { text, kind }), at);
             return Ok(None);
         }

@@ -76,15 +76,20 @@ pub fn unique(
     let mut conflicts = Vec::new();
     for object in objects {
         let identity = Identity::of(&object);
-        match seen.get(&identity).and_then(|at| kept.get(*at)) {
+        match seen.get(&identity).and_then(|at| kept.get_mut(*at)) {
             None => {
                 seen.insert(identity, kept.len());
                 kept.push(object);
             }
             Some(first) if first.value == object.value => {
-                let (first, second) = (place(first.source.as_ref()), place(object.source.as_ref()));
-                warnings
-                    .push(format!("{identity} stands there twice with equal content: {first} and {second}"));
+                let (one, two) = (place(first.source.as_ref()), place(object.source.as_ref()));
+                warnings.push(format!("{identity} stands there twice with equal content: {one} and {two}"));
+                // Which of the two was read first must not show.
+                if let (Some(kept), Some(other)) = (&mut first.source, object.source)
+                    && other.template < kept.template
+                {
+                    kept.template = other.template;
+                }
             }
             Some(first) => {
                 conflicts.push(IdentityConflict {

@@ -7,7 +7,7 @@ use std::fmt::{self, Write as _};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use crate::read::Position;
+use crate::error::Position;
 use crate::value::{Map, Number, Value};
 
 /// Text that is no JSON.

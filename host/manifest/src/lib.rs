@@ -9,7 +9,9 @@
 
 pub mod digest;
 pub mod edit;
+mod error;
 mod event;
+mod excerpt;
 pub mod identity;
 pub mod json;
 pub mod leaf;
@@ -23,8 +25,9 @@ mod value;
 pub mod write;
 
 pub use edit::{Edit, EditError};
+pub use error::{Position, ReadError, ReadErrorKind};
 pub use identity::{Identity, IdentityConflict};
 pub use object::{Object, Source};
 pub use pointer::Pointer;
-pub use read::{Position, ReadError, ReadErrorKind, ReadOptions, Reader};
+pub use read::{ReadOptions, Reader};
 pub use value::{Map, Number, Value};

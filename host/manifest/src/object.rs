@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::read::Position;
+use crate::error::Position;
 use crate::value::Value;
 
-/// Where an object was read. It never reaches the output; it serves messages.
+/// Where an object was read. It serves messages; but for the template it never reaches the output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     /// The file as it was named.
@@ -15,6 +15,8 @@ pub struct Source {
     pub document: usize,
     /// Where the document's content starts.
     pub at: Position,
+    /// The template that Helm's comment above it names.
+    pub template: Option<Arc<str>>,
 }
 
 /// `file:line`, as editors take it.
@@ -42,6 +44,11 @@ impl Object {
     pub fn added(value: Value) -> Option<Self> {
         let object = Self { value, source: None };
         object.is_typed().then_some(object)
+    }
+
+    /// The template that Helm rendered it from, as the comment `# Source: …` above it said.
+    pub fn template(&self) -> Option<&str> {
+        self.source.as_ref()?.template.as_deref()
     }
 
     /// Whether `apiVersion` and `kind` are there; edits may take them away.
@@ -78,6 +85,11 @@ impl Object {
     /// Whether this is a Secret of the core group, whose values nobody may see.
     pub fn is_secret(&self) -> bool {
         self.kind() == "Secret" && self.group().is_empty()
+    }
+
+    /// Whether the object can only be created, never applied: it has no name, only a prefix for one.
+    pub fn is_create_only(&self) -> bool {
+        self.name().is_empty() && self.value.str_at(&["metadata", "generateName"]).is_some()
     }
 
     /// `Kind/name`, or `Kind/namespace/name`, for messages.

@@ -1,42 +1,14 @@
 //! From the bytes of files to objects, with every problem of every document told at once.
 
-use std::fmt;
 use std::sync::Arc;
 
+use crate::error::{Position, ReadError, ReadErrorKind};
 use crate::event;
+use crate::excerpt::Excerpt;
 use crate::json;
 use crate::object::{Object, Source};
-use crate::scalar::ScalarError;
-use crate::split;
+use crate::split::{self, Document};
 use crate::value::{Map, Value};
-
-/// A place in a file, both from 1; columns count characters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Position {
-    /// Line, from 1.
-    pub line: usize,
-    /// Column, from 1.
-    pub column: usize,
-}
-
-impl Position {
-    /// The place of a byte offset, which has to lie on a character's boundary.
-    pub(crate) fn of(text: &str, offset: usize) -> Self {
-        let before = &text[..offset];
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
-        Self { line, column }
-    }
-
-    pub(crate) fn error(self, error: ScalarError) -> event::EventError {
-        event::EventError { at: self, kind: ReadErrorKind::Scalar(error) }
-    }
-
-    /// This place of a document, as a place of the file in which the document starts at `line`.
-    fn within(self, line: usize) -> Self {
-        Self { line: self.line + line - 1, ..self }
-    }
-}
 
 /// Bounds on what is read, and how forgiving reading is.
 #[derive(Clone, Debug)]
@@ -47,112 +19,25 @@ pub struct ReadOptions {
     pub max_alias_bytes: usize,
     /// How many bytes all inputs may have together. Default 1 GiB.
     pub max_bytes: usize,
+    /// How many bytes one document may have. Default 64 MiB; an API server takes 3 MiB.
+    pub max_document_bytes: usize,
+    /// How many bytes a key may have. Default 64 KiB.
+    pub max_key_bytes: usize,
     /// Take the last of repeated keys, as kubectl does without a word, and warn; else they are refused.
     pub lenient_duplicates: bool,
 }
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        Self { max_depth: 512, max_alias_bytes: 16 << 20, max_bytes: 1 << 30, lenient_duplicates: false }
+        Self {
+            max_depth: 512,
+            max_alias_bytes: 16 << 20,
+            max_bytes: 1 << 30,
+            max_document_bytes: 64 << 20,
+            max_key_bytes: 64 << 10,
+            lenient_duplicates: false,
+        }
     }
-}
-
-/// One thing wrong with one document.
-#[derive(Debug, thiserror::Error)]
-#[error("{file}:{}:{}: {}{kind}", at.line, at.column, DocumentNumber(*document))]
-#[non_exhaustive]
-pub struct ReadError {
-    /// The file, as it was named to [`Reader::add`].
-    pub file: Arc<str>,
-    /// Which document of the file, from 1; 0 where the file as a whole is meant.
-    pub document: usize,
-    /// The place in the file.
-    pub at: Position,
-    /// What is wrong.
-    pub kind: ReadErrorKind,
-}
-
-struct DocumentNumber(usize);
-
-impl fmt::Display for DocumentNumber {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 > 0 { write!(f, "document {}: ", self.0) } else { Ok(()) }
-    }
-}
-
-/// What can be wrong with a document.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReadErrorKind {
-    /// No YAML.
-    #[error("{0}")]
-    Syntax(String),
-    /// No JSON, in a file that is named or looks like JSON.
-    #[error("{0}")]
-    Json(String),
-    /// Bytes that are neither UTF-8 nor UTF-16 with a byte order mark.
-    #[error("the file is neither UTF-8 nor UTF-16")]
-    Encoding,
-    /// A scalar without a value.
-    #[error("{0}")]
-    Scalar(#[from] ScalarError),
-    /// Text behind `---`.
-    #[error("`---` is followed by text; put it on a line of its own")]
-    GluedSeparator,
-    /// More content after the end of the document, which kubectl would drop without a word.
-    #[error("content follows the end of the document; separate documents with a line `---`")]
-    SecondDocument,
-    /// One key twice in a map.
-    #[error("the key `{key}` stands here again; it stood on line {} first", first.line)]
-    DuplicateKey {
-        /// The key.
-        key: Box<str>,
-        /// Where it stood first, in the file.
-        first: Position,
-    },
-    /// A character that YAML 1.1 takes for a line break and YAML 1.2 does not.
-    #[error(
-        "U+0085, U+2028 or U+2029 stands here, which readers take for different things; write it as an escape"
-    )]
-    OldLineBreak,
-    /// A plain scalar in flow style that YAML 1.1 and 1.2 readers cut at different places.
-    #[error(
-        "readers differ on where this ends; in flow style put a blank behind `:` and quotes around text with `?`"
-    )]
-    FlowScalar,
-    /// A tag that a comma touches.
-    #[error("readers differ on whether the comma is part of the tag; put a blank or a value between them")]
-    TagBeforeComma,
-    /// A name of an anchor or alias that readers cut at different places.
-    #[error("readers differ on where the name of this anchor ends; it may hold letters, digits, `-` and `_`")]
-    AnchorName,
-    /// `<<` with something that is no map.
-    #[error("`<<` takes a map or a list of maps")]
-    MergeValue,
-    /// An alias inside of its own anchor.
-    #[error("an alias stands inside the node that it names")]
-    AliasWithinItself,
-    /// Aliases that expand beyond the limit.
-    #[error("anchors and aliases expand to too much data")]
-    AliasLimit,
-    /// Nested too deep.
-    #[error("maps and lists nest deeper than {0} levels")]
-    Depth(usize),
-    /// More input than the limit.
-    #[error("the inputs have more than {0} bytes together")]
-    Size(usize),
-    /// The document is not an object.
-    #[error("a manifest is an object with apiVersion and kind; this is of type {0}")]
-    NotAnObject(&'static str),
-    /// No `apiVersion` or no `kind`, or not text.
-    #[error("`{0}` is missing or no text")]
-    MissingField(&'static str),
-    /// A name that is read as a boolean or number, as `y` and `12` are.
-    #[error("`metadata.{0}` is no text; put it in quotes")]
-    MetadataText(&'static str),
-    /// A list whose `items` are not a list.
-    #[error("`items` of a List is no list")]
-    Items,
 }
 
 /// Collects objects and problems over any number of files.
@@ -176,7 +61,7 @@ impl Reader {
         let mut reader = Self::new(options);
         let documents = reader.parse(&file.into(), bytes);
         if reader.errors.is_empty() {
-            Ok(documents.into_iter().map(|(_, _, value)| value).collect())
+            Ok(documents.into_iter().map(|document| document.value).collect())
         } else {
             Err(reader.errors)
         }
@@ -186,8 +71,9 @@ impl Reader {
     pub fn add(&mut self, file: &str, bytes: &[u8]) {
         let file: Arc<str> = file.into();
         let before = self.errors.len();
-        for (document, at, value) in self.parse(&file, bytes) {
-            self.document(&file, document, at, value);
+        for Parsed { document, at, template, value } in self.parse(&file, bytes) {
+            let source = Source { file: file.clone(), document, at, template };
+            self.document(&source, value);
         }
         self.errors[before..].sort_by_key(|error| error.at);
     }
@@ -197,8 +83,8 @@ impl Reader {
         if self.errors.is_empty() { Ok((self.objects, self.warnings)) } else { Err(self.errors) }
     }
 
-    /// Number, place and value of each document that holds something.
-    fn parse(&mut self, file: &Arc<str>, bytes: &[u8]) -> Vec<(usize, Position, Value)> {
+    /// The documents that hold something.
+    fn parse(&mut self, file: &Arc<str>, bytes: &[u8]) -> Vec<Parsed> {
         const START: Position = Position { line: 1, column: 1 };
         self.bytes = self.bytes.saturating_add(bytes.len());
         if self.bytes > self.options.max_bytes {
@@ -223,14 +109,17 @@ impl Reader {
         if text.trim_start().starts_with('{') {
             match json::stream(text) {
                 Ok(values) => {
-                    return values
-                        .into_iter()
-                        .enumerate()
-                        .map(|(index, (value, at))| (index + 1, at, value))
-                        .collect();
+                    let parsed = values.into_iter().zip(1..).map(|((value, at), document)| Parsed {
+                        document,
+                        at,
+                        template: None,
+                        value,
+                    });
+                    return parsed.collect();
                 }
                 Err(error) if file.ends_with(".json") || error.only_json_could_know() => {
-                    self.fail(file, 0, error.at, ReadErrorKind::Json(error.message));
+                    let excerpt = Excerpt::of(text, error.at, 1);
+                    self.refuse(file, 0, error.at, excerpt, ReadErrorKind::Json(error.message));
                     return Vec::new();
                 }
                 // Flow style YAML looks like JSON as well.
@@ -240,75 +129,118 @@ impl Reader {
         self.yaml(file, text)
     }
 
-    fn yaml(&mut self, file: &Arc<str>, text: &str) -> Vec<(usize, Position, Value)> {
+    fn yaml(&mut self, file: &Arc<str>, text: &str) -> Vec<Parsed> {
         let (documents, glued) = split::documents(text);
         for separator in glued {
             self.fail(file, 0, Position { line: separator.line, column: 1 }, ReadErrorKind::GluedSeparator);
         }
-        let mut values = Vec::with_capacity(documents.len());
-        for (index, document) in documents.iter().enumerate() {
+        let mut parsed = Vec::with_capacity(documents.len());
+        for (document, number) in documents.iter().zip(1..) {
             let warnings = &mut self.warnings;
-            let tree = event::tree(&document.text, &self.options, |key, at| {
+            let duplicate = |key: Box<str>, at: Position| {
                 let line = at.within(document.line).line;
                 warnings.push(format!("{file}:{line}: the key `{key}` is repeated; the last one counts"));
-            });
-            match tree {
+            };
+            match tree(document, &self.options, duplicate) {
                 Ok(None) => {}
-                Ok(Some((value, at))) => values.push((index + 1, at.within(document.line), value)),
+                Ok(Some((value, at))) => {
+                    let (at, template) = (at.within(document.line), document.template().map(Into::into));
+                    parsed.push(Parsed { document: number, at, template, value });
+                }
                 Err(mut error) => {
                     if let ReadErrorKind::DuplicateKey { first, .. } = &mut error.kind {
                         *first = first.within(document.line);
                     }
-                    self.fail(file, index + 1, error.at.within(document.line), error.kind);
+                    let excerpt = Excerpt::of(&document.text, error.at, document.line);
+                    self.refuse(file, number, error.at.within(document.line), excerpt, error.kind);
                 }
             }
         }
-        values
+        parsed
     }
 
     /// Takes a document's value: one object, or a list of them.
-    fn document(&mut self, file: &Arc<str>, document: usize, at: Position, value: Value) {
+    fn document(&mut self, source: &Source, value: Value) {
         if value == Value::Null {
             return;
         }
         let Value::Object(mut map) = value else {
-            self.fail(file, document, at, ReadErrorKind::NotAnObject(value.type_name()));
+            self.fail_at(source, None, ReadErrorKind::NotAnObject(value.type_name()));
             return;
         };
         for field in ["apiVersion", "kind"] {
             if map.get(field).and_then(Value::as_str).is_none_or(str::is_empty) {
-                self.fail(file, document, at, ReadErrorKind::MissingField(field));
+                self.fail_at(source, None, ReadErrorKind::MissingField(field));
                 return;
             }
         }
         for field in ["name", "namespace", "generateName"] {
             let value = map.get("metadata").and_then(|metadata| metadata.get(field));
             if value.is_some_and(|value| value.as_str().is_none() && *value != Value::Null) {
-                self.fail(file, document, at, ReadErrorKind::MetadataText(field));
+                self.fail_at(source, map.get("kind"), ReadErrorKind::MetadataText(field));
                 return;
             }
         }
         // kubectl takes whatever has `items` at its top for a list, and gives items without a kind the list's own.
         let Some(items) = map.remove("items") else {
-            let source = Source { file: file.clone(), document, at };
-            self.objects.push(Object::new(Value::Object(map), source));
+            self.objects.push(Object::new(Value::Object(map), source.clone()));
             return;
         };
         match items {
             Value::Array(items) => {
                 for mut item in items {
                     inherit_type(&mut item, &map);
-                    self.document(file, document, at, item);
+                    self.document(source, item);
                 }
             }
             Value::Null => {}
-            _ => self.fail(file, document, at, ReadErrorKind::Items),
+            _ => self.fail_at(source, map.get("kind"), ReadErrorKind::Items),
         }
     }
 
-    fn fail(&mut self, file: &Arc<str>, document: usize, at: Position, kind: ReadErrorKind) {
-        self.errors.push(ReadError { file: file.clone(), document, at, kind });
+    /// Notes a problem of an object that was read.
+    fn fail_at(&mut self, source: &Source, what: Option<&Value>, kind: ReadErrorKind) {
+        let object = what.and_then(Value::as_str).map(Into::into);
+        self.refuse(&source.file, source.document, source.at, Excerpt { object, lines: None }, kind);
     }
+
+    fn fail(&mut self, file: &Arc<str>, document: usize, at: Position, kind: ReadErrorKind) {
+        self.refuse(file, document, at, Excerpt::default(), kind);
+    }
+
+    fn refuse(
+        &mut self,
+        file: &Arc<str>,
+        document: usize,
+        at: Position,
+        excerpt: Excerpt,
+        kind: ReadErrorKind,
+    ) {
+        let Excerpt { object, lines: excerpt } = excerpt;
+        self.errors.push(ReadError { file: file.clone(), document, at, object, excerpt, kind });
+    }
+}
+
+/// A document that holds something.
+struct Parsed {
+    /// Its number, from 1.
+    document: usize,
+    at: Position,
+    template: Option<Arc<str>>,
+    value: Value,
+}
+
+/// The tree of a document that is not too large.
+fn tree(
+    document: &Document<'_>,
+    options: &ReadOptions,
+    duplicate: impl FnMut(Box<str>, Position),
+) -> Result<event::Tree, event::EventError> {
+    if document.text.len() > options.max_document_bytes {
+        let kind = ReadErrorKind::DocumentSize(options.max_document_bytes);
+        return Err(event::EventError { at: Position { line: 1, column: 1 }, kind });
+    }
+    event::tree(&document.text, options, duplicate)
 }
 
 /// Gives an item of a typed list, such as `ConfigMapList`, the type that it leaves out.
@@ -373,7 +305,7 @@ mod tests {
         assert_eq!(told[0], "x.yaml:1:1: document 1: `apiVersion` is missing or no text");
         assert_eq!(
             told[1],
-            "x.yaml:5:1: document 2: the key `kind` stands here again; it stood on line 4 first"
+            "x.yaml:5:1: document 2: B: the key `kind` stands here again; it stood on line 4 first\n5 | kind: C\n  | ^"
         );
         assert!(told[2].starts_with("x.yaml:"), "{told:?}");
         assert_eq!(told.len(), 3);
@@ -461,6 +393,6 @@ mod tests {
             let refs = vec![format!("*a{}", level - 1); 10].join(",");
             text.push_str(&format!("a{level}: &a{level} [{refs}]\n"));
         }
-        assert!(errors(&text)[0].ends_with("anchors and aliases expand to too much data"));
+        assert!(errors(&text)[0].contains("anchors and aliases expand to too much data"));
     }
 }

@@ -14,6 +14,20 @@ pub(crate) struct Document<'a> {
     pub(crate) line: usize,
 }
 
+impl Document<'_> {
+    /// The template that Helm says the document was rendered from: `# Source: …` before anything else.
+    pub(crate) fn template(&self) -> Option<&str> {
+        let comments =
+            self.text.lines().map(str::trim_end).take_while(|line| line.is_empty() || line.starts_with('#'));
+        comments.filter_map(|line| line.strip_prefix("# Source: ")).find(|template| is_path(template))
+    }
+}
+
+/// Whether it is the path of a template and nothing that could be more than one comment's line.
+fn is_path(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 1024 && text.chars().all(|c| c.is_ascii_graphic() || c == ' ')
+}
+
 /// A separator line with something other than a comment behind its dashes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct GluedSeparator {
@@ -76,6 +90,14 @@ mod tests {
         assert_eq!(texts("a: 1\n--- # c\nb: 2"), [("a: 1\n".into(), 1), ("b: 2\n".into(), 3)]);
         assert_eq!(texts("---\n---\na: 1\r\nb: |\r\n  x\r\n"), [("a: 1\nb: |\n  x\n".into(), 3)]);
         assert_eq!(texts("\u{feff}a: 1\n---\n\u{feff}b: 1\n"), [("a: 1\n".into(), 1), ("b: 1\n".into(), 3)]);
+    }
+
+    #[test]
+    fn the_template_stands_before_anything_else() {
+        let template = |text| documents(text).0[0].template().map(ToOwned::to_owned);
+        assert_eq!(template("---\n\n# Source: a/b.yaml\na: 1\n").as_deref(), Some("a/b.yaml"));
+        assert_eq!(template("# c\r\n# Source: a/b.yaml\r\na: 1\r\n").as_deref(), Some("a/b.yaml"));
+        assert_eq!(template("a: 1\n# Source: a/b.yaml\n"), None);
     }
 
     #[test]

@@ -10,16 +10,31 @@ use crate::json;
 use crate::object::Object;
 use crate::value::{Number, Value};
 
-/// A YAML stream, one document per object.
+/// A YAML stream, one document per object, each below the comment that names its template, if it had one.
 pub fn yaml<'a>(objects: impl IntoIterator<Item = &'a Object>) -> String {
     let mut out = String::new();
     for object in objects {
         if !out.is_empty() {
             out.push_str("---\n");
         }
+        if let Some(template) = object.template() {
+            out.push_str("# Source: ");
+            out.push_str(template);
+            out.push('\n');
+        }
         yaml_document(&mut out, &object.value);
     }
     out
+}
+
+/// JSON lines: each object as canonical JSON, with a line feed.
+pub fn json_lines<'a>(objects: impl IntoIterator<Item = &'a Object>) -> String {
+    let mut out = String::new();
+    for object in objects {
+        json::write_value(&mut out, &object.value);
+        out.push('\n');
+    }
+    escape_for_yaml(out)
 }
 
 /// One `v1/List` as canonical JSON, with a line feed.

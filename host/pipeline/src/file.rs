@@ -222,7 +222,9 @@ mod tests {
         );
         assert_eq!(
             wrong("inputs: []\ninputs: []\n"),
-            ["lathe.yaml:5:1: document 1: the key `inputs` stands here again; it stood on line 4 first"]
+            [
+                "lathe.yaml:5:1: document 1: Pipeline: the key `inputs` stands here again; it stood on line 4 first\n5 | inputs: []\n  | ^"
+            ]
         );
         let told = wrong(
             "environments: {a: {namespace: a}}\ntransforms:\n- plugin: oci:x\n  environments: [prd]\n- plugin: path:x\n- plugin: builtin:secrets\n",

@@ -366,8 +366,7 @@ impl<'a> Run<'a> {
             self.report.secrets.push(place);
         }
         self.report.secrets.sort();
-        let create_only =
-            self.tree.entries.iter().filter(|entry| lathe_cluster::is_create_only(&entry.object));
+        let create_only = self.tree.entries.iter().filter(|entry| entry.object.is_create_only());
         self.report.create_only = create_only.map(|entry| entry.object.label()).collect();
         let keyed =
             |entries: Vec<Entry>| entries.into_iter().map(|entry| (entry.key, entry.object)).collect();

@@ -93,8 +93,9 @@ impl Native {
     ///
     /// # Safety
     ///
-    /// The bytes must be what [`precompile`](crate::precompile) of this version gave for the component that they are used
-    /// with, unchanged and out of everybody's reach since: whoever writes them runs what they like in this process.
+    /// The bytes must be what [`precompile`](crate::precompile) gave, unchanged and out of everybody's reach since: whoever
+    /// writes them runs what they like in this process. They should be those of the component that they are used with;
+    /// others would run under its name.
     #[allow(
         unsafe_code,
         reason = "wasmtime runs native code as it is given, so somebody has to vouch for it"

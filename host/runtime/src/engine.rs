@@ -132,7 +132,7 @@ impl Runtime {
 
     /// Native code that is part of the binary, or from the cache, or compiled now and kept.
     fn component(&self, plugin: &Plugin, limits: &Limits) -> Result<Component, PluginError> {
-        // Code made for another processor is no use; the component is.
+        // Code that was made for another processor or another wasmtime does not load.
         if let Some(component) = plugin.native.and_then(|native| self.load(native.0)) {
             return Ok(component);
         }
@@ -155,11 +155,11 @@ impl Runtime {
 
     #[allow(unsafe_code, reason = "wasmtime marks loading native code as unsafe; see below")]
     fn load(&self, code: &[u8]) -> Option<Component> {
-        // SAFETY: `deserialize` runs what it is given. That is either code for which `Native::new` was vouched, or code
-        // from the cache. Those bytes were read once, from a private folder that only this
-        // user can write and through a handle whose owner, mode, type and link count were checked (`cache`); they have
-        // their own digest before them; the name they were kept under holds the engine's compatibility hash. They were
-        // written there by `serialize` of this very engine configuration, and they cannot change under us in memory.
+        // SAFETY: `deserialize` runs what it is given. Either somebody vouched for the code (`Native::new`). Or it comes from
+        // the cache: its bytes were read once, from a private folder that only this user can write and through a handle
+        // whose owner, mode, type and link count were checked (`cache`); they have their own digest before them; the name
+        // they were kept under holds the engine's compatibility hash; `serialize` of this very engine configuration wrote
+        // them there. In both cases they cannot change under us in memory.
         unsafe { Component::deserialize(&self.engine, code) }.ok()
     }
 
@@ -195,8 +195,8 @@ fn config() -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
-        // CI jobs start without a cache. Measured on the portal: cold 532 ms instead of 704, warm the same, 10,000 objects
-        // 5 % slower. Fuel does not depend on it.
+        // CI jobs start without a cache, so what is compiled at run time is compiled fast. Measured on three plugins of 280
+        // KB: 532 ms instead of 704 ms, and 10,000 objects 5 % slower. Fuel does not depend on it.
         .cranelift_opt_level(OptLevel::None)
         .cranelift_nan_canonicalization(true)
         .wasm_relaxed_simd(true)

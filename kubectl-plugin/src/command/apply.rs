@@ -1,6 +1,6 @@
 //! `apply`: the objects of an environment, on the cluster.
 
-use lathe_cluster::{Action, Apply, Outcome, is_create_only};
+use lathe_cluster::{Action, Apply, Outcome};
 use lathe_manifest::Object;
 use lathe_pipeline::{Environment, as_is};
 
@@ -43,10 +43,10 @@ pub(crate) fn run(flags: &cli::Apply, settings: &Settings) -> anyhow::Result<()>
     })?;
     let failed = !outcome.failures.is_empty() || outcome.lost.is_some();
     // Where nothing came of it, the reasons are all there is to tell.
-    if !failed || outcome.changed || dry_run {
-        tell(&outcome, &wanted.clients, dry_run)?;
-    }
-    if failed { Err(end(outcome).into()) } else { Ok(()) }
+    let told =
+        if !failed || outcome.changed || dry_run { tell(&outcome, &wanted.clients, dry_run) } else { Ok(()) };
+    // What failed has failed, whether or not somebody reads what is told of the rest.
+    if failed { Err(end(outcome).into()) } else { told }
 }
 
 /// The objects of an environment.
@@ -103,7 +103,7 @@ fn agree(environment: &Environment, settings: &Settings) -> anyhow::Result<()> {
 
 /// Whether the object is one that Helm would run at its own time.
 fn is_hook(object: &Object) -> bool {
-    object.value.str_at(&["metadata", "annotations", "helm.sh/hook"]).is_some() && !is_create_only(object)
+    object.value.str_at(&["metadata", "annotations", "helm.sh/hook"]).is_some() && !object.is_create_only()
 }
 
 /// A line for each object on standard output.
@@ -114,10 +114,10 @@ fn tell(outcome: &Outcome, clients: &[String], dry_run: bool) -> anyhow::Result<
             Action::Created => "created",
             Action::Changed => "changed",
             Action::Unchanged => "unchanged",
-            Action::Planned => "planned: its namespace or kind comes into being with this apply",
+            Action::Planned => "planned: it needs what comes into being with this apply",
             Action::LeftOut => "left out: it has only a prefix for a name, so it can be created, not applied",
             Action::NotApplied => "not applied",
-            Action::Unknown => "sent, and no answer came",
+            Action::Unknown => "sent, and nobody can tell whether it took effect",
         };
         let dry = if dry_run && matches!(entry.action, Action::Created | Action::Changed) {
             " (dry run)"

@@ -5,6 +5,7 @@ mod check;
 mod completion;
 mod explain;
 mod lock;
+mod output_dir;
 mod plugin;
 mod project;
 mod render;

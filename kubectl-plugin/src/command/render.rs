@@ -3,8 +3,9 @@
 use lathe_manifest::{Object, write};
 use lathe_pipeline::Variables;
 
+use super::output_dir;
 use super::project::{self, Project};
-use crate::cli::{self, Format, SecretsMode};
+use crate::cli::{self, ObjectFormat, SecretsMode};
 use crate::console::{self, Failure};
 use crate::settings::{Settings, variable};
 
@@ -26,7 +27,7 @@ pub(crate) fn run(flags: &cli::Render, settings: &Settings) -> anyhow::Result<()
     if !rendered.report.problems.is_empty() {
         return Err(refused(&rendered.report.problems, "nothing is written").into());
     }
-    print(rendered.objects.iter().map(|(_, object)| object), flags.output)
+    emit(rendered.objects.iter().map(|(_, object)| object), flags)
 }
 
 /// Without a pipeline: the objects as they are, in canonical form.
@@ -50,14 +51,24 @@ fn format(flags: &cli::Render, settings: &Settings) -> anyhow::Result<()> {
     if inputs.objects.is_empty() {
         console::warn("the input holds no object");
     }
-    print(inputs.objects.iter(), flags.output)
+    emit(inputs.objects.iter(), flags)
 }
 
-fn print<'a>(objects: impl Iterator<Item = &'a Object>, format: Format) -> anyhow::Result<()> {
-    console::print(&match format {
-        Format::Yaml => write::yaml(objects),
-        Format::Json => write::json_list(objects),
-    })
+/// Writes the objects to where the flags say.
+fn emit<'a>(objects: impl Iterator<Item = &'a Object>, flags: &cli::Render) -> anyhow::Result<()> {
+    match &flags.output_dir {
+        Some(folder) => output_dir::write(folder, objects, flags.output),
+        None => console::print(&text(objects, flags.output)),
+    }
+}
+
+/// Objects as one text.
+pub(super) fn text<'a>(objects: impl Iterator<Item = &'a Object>, format: ObjectFormat) -> String {
+    match format {
+        ObjectFormat::Yaml => write::yaml(objects),
+        ObjectFormat::Json => write::json_list(objects),
+        ObjectFormat::Jsonl => write::json_lines(objects),
+    }
 }
 
 /// What is told of a run that has problems.

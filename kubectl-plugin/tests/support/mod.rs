@@ -2,7 +2,9 @@
 #![allow(clippy::print_stdout, reason = "a skipped test says so")]
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
+pub mod cluster;
 pub mod console;
+pub mod proxy;
 
 use std::fs;
 use std::path::{Path, PathBuf};

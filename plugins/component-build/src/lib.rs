@@ -29,9 +29,10 @@ pub fn root() -> Result<PathBuf, String> {
     folder.ancestors().nth(2).map(Path::to_owned).ok_or_else(|| "the crate lies in plugins/".to_owned())
 }
 
-/// The target triple of what the build script builds for.
-pub fn target() -> Result<String, String> {
-    Ok(variable("TARGET")?.to_string_lossy().into_owned())
+/// The triples of the machine that builds and of the one that is built for.
+pub fn host_and_target() -> Result<(String, String), String> {
+    let text = |name| Ok::<_, String>(variable(name)?.to_string_lossy().into_owned());
+    Ok((text("HOST")?, text("TARGET")?))
 }
 
 /// Builds packages of the workspace at `root`. To be called from a build script; tells cargo what to watch.

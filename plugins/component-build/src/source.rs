@@ -35,8 +35,15 @@ pub(crate) fn digest(root: &Path, package: &str, folder: &Path) -> Result<String
     let manifest =
         fs::read_to_string(root.join("Cargo.toml")).map_err(|error| format!("Cargo.toml: {error}"))?;
     let manifest: toml::Table = manifest.parse().map_err(|error| format!("Cargo.toml: {error}"))?;
-    // How it is compiled is part of what it is.
-    hash.update(manifest.get("profile").map(ToString::to_string).unwrap_or_default());
+    // How it is compiled is part of what it is; how the tools are that compile it is not.
+    for name in ["release", "plugin"] {
+        let mut profile = manifest.get("profile").and_then(|all| all.get(name)).cloned();
+        if let Some(toml::Value::Table(profile)) = &mut profile {
+            profile.remove("build-override");
+            profile.remove("package");
+        }
+        hash.update(profile.map(|profile| profile.to_string()).unwrap_or_default());
+    }
     let mut text = String::from("sha256:");
     for byte in hash.finalize() {
         // Writing to a String cannot fail.

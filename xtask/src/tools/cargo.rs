@@ -1,12 +1,10 @@
 //! Programs from crates; the lock file that a crate is published with pins the rest by checksum.
 
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::Context as _;
-
-use super::{cache, demand_space, exclusive};
-use crate::process::{self, cargo, exists};
+use super::{Tool, said};
+use crate::process::cargo;
 
 /// A program that a crate holds.
 pub(crate) struct Crate {
@@ -24,35 +22,27 @@ pub(crate) const MDBOOK: Crate =
     Crate { name: "mdbook", version: "0.5.4", features: &["--no-default-features", "--features=search"] };
 
 impl Crate {
-    /// Builds the program if it is not there.
-    pub(crate) fn build(&self) -> anyhow::Result<()> {
-        if self.is_built() {
-            return Ok(());
-        }
-        let _alone = exclusive()?;
-        if self.is_built() {
-            return Ok(());
-        }
-        demand_space()?;
-        let folder = cache()?.join(format!("{}-{}", self.name, self.version));
-        let target = folder.join("target");
+    /// The program, where it is or would be.
+    pub(crate) fn program(&self) -> anyhow::Result<PathBuf> {
+        Ok(self.place()?.join("bin").join(self.name))
+    }
+}
+
+impl Tool for Crate {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn pins(&self) -> anyhow::Result<Vec<Vec<u8>>> {
+        let compiler = said(cargo(&["--version"]))?;
+        let words = [self.version].into_iter().chain(self.features.iter().copied());
+        Ok(words.map(Into::into).chain([compiler]).collect())
+    }
+
+    fn commands(&self, work: &Path) -> Vec<Command> {
         let mut install = cargo(&["install", "--locked", "--version", self.version, self.name]);
-        install.args(self.features).arg("--root").arg(&folder);
-        install.env("CARGO_TARGET_DIR", &target).env_remove("RUSTC_WORKSPACE_WRAPPER");
-        process::run(install)?;
-        // Only the program is kept.
-        fs::remove_dir_all(&target).context("removing what the build left")
-    }
-
-    /// Whether the program is there.
-    pub(crate) fn is_built(&self) -> bool {
-        exists(&self.program())
-    }
-
-    /// Where the program is: in the cache, or wherever the shell finds it.
-    pub(crate) fn program(&self) -> PathBuf {
-        let Self { name, version, .. } = self;
-        let cached = cache().ok().map(|cache| cache.join(format!("{name}-{version}/bin/{name}")));
-        cached.filter(|path| path.is_file()).unwrap_or_else(|| PathBuf::from(name))
+        install.args(self.features).arg("--root").arg(work.join("out"));
+        install.env("CARGO_TARGET_DIR", work.join("target")).env_remove("RUSTC_WORKSPACE_WRAPPER");
+        vec![install]
     }
 }

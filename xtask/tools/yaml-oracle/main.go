@@ -2,7 +2,8 @@
 //
 // Its standard input holds streams, each as a line with the number of its bytes and then the bytes. For each it prints a
 // line of JSON: an array with the value of each document that kubectl's reader finds, or {"error": TEXT} where kubectl
-// refuses any of them. Object members are sorted and numbers keep their digits.
+// refuses any of them. Object members are sorted and numbers keep their digits. With the argument v3 the reading is that of
+// go-yaml v3 into untyped values.
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 	"io"
 	"os"
 
+	yamlv3 "go.yaml.in/yaml/v3"
 	kyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 )
@@ -24,6 +26,10 @@ func main() {
 	defer out.Flush()
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
+	reader := read
+	if len(os.Args) > 1 && os.Args[1] == "v3" {
+		reader = readV3
+	}
 	for {
 		var length int
 		if _, err := fmt.Fscanf(in, "%d\n", &length); err != nil {
@@ -34,7 +40,7 @@ func main() {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
-		documents, err := read(stream)
+		documents, err := reader(stream)
 		if err != nil {
 			encoder.Encode(map[string]string{"error": err.Error()})
 			continue
@@ -67,5 +73,25 @@ func read(stream []byte) ([]any, error) {
 		if value != nil {
 			documents = append(documents, value)
 		}
+	}
+}
+
+func readV3(stream []byte) ([]any, error) {
+	documents := []any{}
+	decoder := yamlv3.NewDecoder(bytes.NewReader(stream))
+	for {
+		var value any
+		err := decoder.Decode(&value)
+		if errors.Is(err, io.EOF) {
+			return documents, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		// What is no JSON, such as keys that are no text, must not pass for it.
+		if _, err := json.Marshal(value); err != nil {
+			return nil, err
+		}
+		documents = append(documents, value)
 	}
 }

@@ -1,0 +1,112 @@
+//! An API server that spoils some of its answers.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use super::cluster::Cluster;
+
+/// What the proxy does to an apply that is no dry run.
+#[derive(Clone, Copy, Debug)]
+pub enum Fault {
+    /// Answers itself.
+    Status(u16),
+    /// Lets the first pass and answers the second itself.
+    StatusOnce(u16),
+    /// Lets it pass, and answers with this instead.
+    AfterStatus(u16),
+    /// Lets it pass, and closes the connection.
+    Close,
+}
+
+/// The API server without TLS (`kubectl proxy`), and something before it that spoils answers.
+pub struct Proxy {
+    pub address: String,
+    state: Arc<Mutex<(Fault, usize)>>,
+    behind: Child,
+}
+
+impl Proxy {
+    pub fn start(cluster: &Cluster) -> Self {
+        let mut behind = Command::new(&cluster.kubectl)
+            .args(["--kubeconfig", &cluster.kubeconfig, "proxy", "--port=0"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(behind.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let upstream = line.trim().rsplit(' ').next().unwrap().to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let state = Arc::new(Mutex::new((Fault::Close, 0)));
+        let shared = state.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (upstream, state) = (upstream.clone(), shared.clone());
+                std::thread::spawn(move || serve(stream, &upstream, &state));
+            }
+        });
+        Self { address, state, behind }
+    }
+
+    pub fn inject(&self, fault: Fault) {
+        *self.state.lock().unwrap() = (fault, 0);
+    }
+
+    /// How many requests met the fault since it was set.
+    pub fn injected(&self) -> usize {
+        self.state.lock().unwrap().1
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.behind.kill().unwrap();
+        self.behind.wait().unwrap();
+    }
+}
+
+/// One request per connection, so that it can be read to its end.
+fn serve(mut client: TcpStream, upstream: &str, state: &Mutex<(Fault, usize)>) -> Option<()> {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        client.read_exact(&mut byte).ok()?;
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let length = |name: &str| {
+        let line = head.lines().find(|line| line.to_ascii_lowercase().starts_with(name))?;
+        line.split_once(':')?.1.trim().parse::<usize>().ok()
+    };
+    let mut body = vec![0; length("content-length").unwrap_or(0)];
+    client.read_exact(&mut body).ok()?;
+    let real = head.starts_with("PATCH ") && !head.contains("dryRun");
+    let fault = real.then(|| {
+        let mut state = state.lock().unwrap();
+        state.1 += 1;
+        *state
+    });
+    let answer = |client: &mut TcpStream, code: u16| {
+        let status = format!(
+            r#"{{"kind":"Status","apiVersion":"v1","status":"Failure","message":"spoilt","code":{code}}}"#
+        );
+        let length = status.len();
+        write!(client, "HTTP/1.1 {code} x\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{status}").ok()
+    };
+    if let Some((Fault::Status(code), _) | (Fault::StatusOnce(code), 2..)) = fault {
+        return answer(&mut client, code);
+    }
+    let mut server = TcpStream::connect(upstream).ok()?;
+    let lines = head.trim_end().lines().filter(|line| !line.to_ascii_lowercase().starts_with("connection:"));
+    let head: String = lines.map(|line| format!("{line}\r\n")).collect();
+    server.write_all(format!("{head}connection: close\r\n\r\n").as_bytes()).ok()?;
+    server.write_all(&body).ok()?;
+    let mut whole = Vec::new();
+    server.read_to_end(&mut whole).ok()?;
+    match fault {
+        Some((Fault::AfterStatus(code), _)) => answer(&mut client, code),
+        Some((Fault::Close, _)) => None,
+        _ => client.write_all(&whole).ok(),
+    }
+}
