@@ -4,13 +4,12 @@
 
 mod support;
 
-use std::collections::BTreeSet;
 use std::process::Stdio;
 
 use serde_json::Value;
 use support::cluster::Cluster;
 use support::proxy::{Fault, Proxy};
-use support::{console, copy_example, example, root, shared};
+use support::{console, copy_example, example, root};
 
 const PORTAL: &str = "portal-review-42-6nfgbktw";
 
@@ -296,12 +295,35 @@ fn fields_of_others_are_left_to_them_unless_forced() {
     let told = format!("ConfigMap/{conflict}/a: .data.x: belongs to field manager \"other\"");
     assert!(run.stderr.contains(&told) && run.stderr.contains("hint: `--force-conflicts`"), "{}", run.stderr);
     let run = cluster.apply(&["-n", &conflict, "-f", &ours, "--force-conflicts"]);
+    assert!(!run.stderr.contains("client's side"), "{}", run.stderr);
     assert_eq!(
         (run.code, run.stdout.as_str()),
         (0, format!("ConfigMap/{conflict}/a changed\n").as_str()),
         "{}",
         run.stderr
     );
+}
+
+#[test]
+#[ignore = "needs a cluster: cargo xtask test"]
+fn what_kubectl_applied_on_the_clients_side_is_warned_of() {
+    let cluster = Cluster::new();
+    let namespace = cluster.namespace("client-side");
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {keep: a, gone: b}\n";
+    cluster.place.write("map.yaml", map);
+    let file = cluster.place.path("map.yaml").display().to_string();
+    cluster.ok(&["apply", "-n", &namespace, "-f", &file]);
+    let run = cluster.apply_text(&map.replace(", gone: b", ""), &["-n", &namespace]);
+    let told = format!("warning: ConfigMap/{namespace}/a: `kubectl apply` made it on the client's side");
+    assert!(run.code == 0 && run.stderr.contains(&told), "{}", run.stderr);
+    assert!(cluster.ok(&["get", "configmap", "a", "-n", &namespace, "-o", "json"]).contains("\"gone\""));
+    // What the warning says to do does it.
+    cluster.place.write("map.yaml", &map.replace(", gone: b", ""));
+    let handover = ["apply", "--server-side", "--field-manager=lathe", "-n", &namespace, "-f", &file];
+    cluster.ok(&handover);
+    assert!(!cluster.ok(&["get", "configmap", "a", "-n", &namespace, "-o", "json"]).contains("\"gone\""));
+    let run = cluster.apply(&["-n", &namespace, "-f", &file]);
+    assert!(run.code == 0 && !run.stderr.contains("client's side"), "{}", run.stderr);
 }
 
 #[test]
@@ -453,47 +475,4 @@ fn the_guide_tells_the_truth() {
     let cluster = Cluster::new();
     let variables = [("KUBECONFIG", cluster.kubeconfig.as_str()), ("LATHE_TEST_KUBECTL", &cluster.kubectl)];
     console::run(&root().join("docs/guide/apply.md"), &variables);
-}
-
-/// Sets that others publish.
-const SETS: &[&str] = &[
-    "p01-hedgedoc-chart/rendered.yaml",
-    "p01-hedgedoc-chart/rendered-no-api-versions.yaml",
-    "p02-jupyterhub/rendered.yaml",
-    "p02-jupyterhub/rendered-defaults.yaml",
-    "p05-cert-manager/rendered.yaml",
-    "p06-argocd-install/rendered.yaml",
-];
-
-#[test]
-#[ignore = "needs a cluster: cargo xtask test"]
-fn what_kubectl_applies_lathe_applies() {
-    let Some(corpus) = shared("corpus") else { return };
-    let cluster = Cluster::new();
-    let mut taken = 0;
-    for set in SETS {
-        let file = corpus.join(set).display().to_string();
-        let text = std::fs::read_to_string(&file).unwrap();
-        let names = text.lines().filter_map(|line| line.strip_prefix("  namespace: "));
-        for namespace in names.collect::<BTreeSet<_>>() {
-            cluster.kubectl(&["create", "namespace", namespace.trim_matches(['"', '\r'])]);
-        }
-        let run = cluster.apply(&["-f", &file, "--force-conflicts"]);
-        let again = cluster.apply(&["-f", &file, "--force-conflicts"]);
-        let theirs = cluster.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", &file]);
-        taken += usize::from(theirs.code == 0);
-        if theirs.code == 0 {
-            assert_eq!((run.code, again.code), (0, 0), "{set}: {}{}", run.stderr, again.stderr);
-            assert_eq!(run.stdout.lines().count(), theirs.stdout.lines().count(), "{set}");
-            assert!(again.stdout.lines().all(|line| line.ends_with(" unchanged")), "{set}: {}", again.stdout);
-        }
-        // Lathe tells no more problems than kubectl has errors.
-        let problems =
-            run.stderr.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")).count();
-        let errors =
-            theirs.stderr.lines().filter(|line| line.contains("rror") || line.contains("no matches")).count();
-        assert!(problems <= errors, "{set}: {}\nkubectl: {}", run.stderr, theirs.stderr);
-    }
-    // All but the one whose Ingress is of a version that is gone.
-    assert_eq!(taken, SETS.len() - 1);
 }

@@ -107,10 +107,13 @@ fn readers() -> anyhow::Result<()> {
 fn on_cluster() -> anyhow::Result<()> {
     process::run(ignored("xtask", "cluster"))?;
     let cluster = Cluster::start()?;
-    let mut command = ignored("kubectl-lathe", "cluster");
-    command.env("LATHE_TEST_KUBECONFIG", cluster.kubeconfig());
-    command.env("LATHE_TEST_KUBECTL", cluster.kubectl());
-    process::run(command)
+    for test in ["cluster", "cluster_sets"] {
+        let mut command = ignored("kubectl-lathe", test);
+        command.env("LATHE_TEST_KUBECONFIG", cluster.kubeconfig());
+        command.env("LATHE_TEST_KUBECTL", cluster.kubectl());
+        process::run(command)?;
+    }
+    Ok(())
 }
 
 /// The tests of a file that need more than Rust.

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use crate::connect::Cluster;
 use crate::discovery::{Defined, Known, is_definition, is_namespace};
-use crate::plan::{Sent, Stop, Target, Verdict, Wrote};
+use crate::plan::{Planned, Sent, Stop, Target, Verdict, Wrote};
 use crate::request::{RequestError, Requests};
 use crate::stage::Stage;
 use crate::wait;
@@ -102,6 +102,8 @@ pub struct Outcome {
     pub lost: Option<RequestError>,
     /// Whether anything on the cluster was changed.
     pub changed: bool,
+    /// Objects that `kubectl apply` made on the client's side, sorted: their fields that left the manifest stay.
+    pub client_side: Vec<String>,
 }
 
 /// The state of one run.
@@ -210,7 +212,10 @@ impl<'a> Run<'a> {
         let (mut tried, mut refused) = (Vec::new(), Vec::new());
         while let Some((index, target, verdict)) = answers.next().await {
             match verdict {
-                Ok(verdict) => {
+                Ok(Planned { verdict, client_side }) => {
+                    if client_side {
+                        self.outcome.client_side.push(target.label());
+                    }
                     let action = match verdict {
                         Verdict::Unchanged => Action::Unchanged,
                         _ if !apply.dry_run => Action::NotApplied,
@@ -312,6 +317,8 @@ impl<'a> Run<'a> {
         let entries = self.actions.into_values().map(|(object, action)| Entry { object, action });
         self.outcome.entries = entries.collect();
         self.outcome.failures.sort();
+        self.outcome.client_side.sort();
+        self.outcome.client_side.dedup();
         self.outcome
     }
 }

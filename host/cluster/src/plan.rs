@@ -48,6 +48,21 @@ impl Verdict {
     }
 }
 
+/// What an apply would do, and what it could not do.
+pub(crate) struct Planned {
+    pub(crate) verdict: Verdict,
+    /// Whether `kubectl apply` without `--server-side` made the object: it owns its fields in a way of its own, so those
+    /// that leave the manifest stay on the cluster.
+    pub(crate) client_side: bool,
+}
+
+impl Planned {
+    fn new(verdict: Verdict, live: Option<String>) -> Self {
+        let mark = "\"manager\":\"kubectl-client-side-apply\"";
+        Self { verdict, client_side: live.is_some_and(|live| live.contains(mark)) }
+    }
+}
+
 /// Whether a run goes on after a request.
 pub(crate) enum Stop {
     /// The object is refused; others may not be.
@@ -111,7 +126,7 @@ impl<'a> Target<'a> {
     }
 
     /// Asks the server what an apply would do.
-    pub(crate) async fn plan(&self, requests: &Requests, apply: &Apply) -> Result<Verdict, Stop> {
+    pub(crate) async fn plan(&self, requests: &Requests, apply: &Apply) -> Result<Planned, Stop> {
         for _ in 0..LOOKS {
             let live = match requests.send(&self.path, None).await {
                 Ok(text) => Some(text),
@@ -135,18 +150,18 @@ impl<'a> Target<'a> {
                 None => None,
             };
             match (version, tried) {
-                (None, _) => return Ok(Verdict::Create),
-                (Some(_), Some(_)) if dry == live => return Ok(Verdict::Unchanged),
+                (None, _) => return Ok(Planned::new(Verdict::Create, None)),
+                (Some(_), Some(_)) if dry == live => return Ok(Planned::new(Verdict::Unchanged, live)),
                 // A controller wrote in between, so the two say nothing of each other.
                 (Some(version), Some(tried)) if tried != version => {}
                 (Some(_), Some(_)) if without_counts(live.as_deref()) == without_counts(dry.as_deref()) => {
-                    return Ok(Verdict::Unchanged);
+                    return Ok(Planned::new(Verdict::Unchanged, live));
                 }
-                (Some(version), _) => return Ok(Verdict::Change { version }),
+                (Some(version), _) => return Ok(Planned::new(Verdict::Change { version }, live)),
             }
         }
         // Too busy to tell; the apply itself finds out.
-        Ok(Verdict::Change { version: String::new() })
+        Ok(Planned::new(Verdict::Change { version: String::new() }, None))
     }
 
     /// Applies the object.

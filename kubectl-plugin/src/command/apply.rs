@@ -41,6 +41,11 @@ pub(crate) fn run(flags: &cli::Apply, settings: &Settings) -> anyhow::Result<()>
         };
         anyhow::Ok(apply.run(&cluster, &wanted.objects).await)
     })?;
+    for object in &outcome.client_side {
+        console::warn(&format!(
+            "{object}: `kubectl apply` made it on the client's side, so fields that left the manifest stay; `kubectl apply --server-side --field-manager=lathe` hands them over once"
+        ));
+    }
     let failed = !outcome.failures.is_empty() || outcome.lost.is_some();
     // Where nothing came of it, the reasons are all there is to tell.
     let told =
