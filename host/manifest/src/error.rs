@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::event;
 use crate::scalar::ScalarError;
 
 /// A place in a file, both from 1; columns count characters.
@@ -22,10 +21,6 @@ impl Position {
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
         Self { line, column }
-    }
-
-    pub(crate) fn error(self, error: ScalarError) -> event::EventError {
-        event::EventError { at: self, kind: ReadErrorKind::Scalar(error) }
     }
 
     /// This place of a document, as a place of the file in which the document starts at `line`.
@@ -86,7 +81,10 @@ impl fmt::Display for Lines<'_> {
 pub enum ReadErrorKind {
     /// No YAML.
     #[error("{0}")]
-    Syntax(String),
+    Syntax(&'static str),
+    /// A character that YAML does not take.
+    #[error("a control character stands here, which YAML takes only as an escape in double quotes")]
+    ControlCharacter,
     /// No JSON, in a file that is named or looks like JSON.
     #[error("{0}")]
     Json(String),
@@ -110,22 +108,6 @@ pub enum ReadErrorKind {
         /// Where it stood first, in the file.
         first: Position,
     },
-    /// A character that YAML 1.1 takes for a line break and YAML 1.2 does not.
-    #[error(
-        "U+0085, U+2028 or U+2029 stands here, which readers take for different things; write it as an escape"
-    )]
-    OldLineBreak,
-    /// A plain scalar in flow style that YAML 1.1 and 1.2 readers cut at different places.
-    #[error(
-        "readers differ on where this ends; in flow style put a blank behind `:` and quotes around text with `?`"
-    )]
-    FlowScalar,
-    /// A tag that a comma touches.
-    #[error("readers differ on whether the comma is part of the tag; put a blank or a value between them")]
-    TagBeforeComma,
-    /// A name of an anchor or alias that readers cut at different places.
-    #[error("readers differ on where the name of this anchor ends; it may hold letters, digits, `-` and `_`")]
-    AnchorName,
     /// `<<` with something that is no map.
     #[error("`<<` takes a map or a list of maps")]
     MergeValue,

@@ -1,6 +1,5 @@
 //! Which object is which: group, kind, namespace, name. The version is no part of it.
 
-use std::collections::HashMap;
 use std::fmt;
 
 use crate::digest;
@@ -64,41 +63,4 @@ pub struct IdentityConflict {
 /// Where an object came from, for messages: its file and line, or that a plugin added it.
 pub fn place(source: Option<&Source>) -> String {
     source.map_or_else(|| "added by a plugin".to_owned(), ToString::to_string)
-}
-
-/// Collapses equal duplicates, telling each in `warnings`; gives back all pairs that differ.
-pub fn unique(
-    objects: Vec<Object>,
-    warnings: &mut Vec<String>,
-) -> Result<Vec<Object>, Vec<IdentityConflict>> {
-    let mut seen: HashMap<Identity, usize> = HashMap::with_capacity(objects.len());
-    let mut kept: Vec<Object> = Vec::with_capacity(objects.len());
-    let mut conflicts = Vec::new();
-    for object in objects {
-        let identity = Identity::of(&object);
-        match seen.get(&identity).and_then(|at| kept.get_mut(*at)) {
-            None => {
-                seen.insert(identity, kept.len());
-                kept.push(object);
-            }
-            Some(first) if first.value == object.value => {
-                let (one, two) = (place(first.source.as_ref()), place(object.source.as_ref()));
-                warnings.push(format!("{identity} stands there twice with equal content: {one} and {two}"));
-                // Which of the two was read first must not show.
-                if let (Some(kept), Some(other)) = (&mut first.source, object.source)
-                    && other.template < kept.template
-                {
-                    kept.template = other.template;
-                }
-            }
-            Some(first) => {
-                conflicts.push(IdentityConflict {
-                    identity,
-                    first: first.source.clone(),
-                    second: object.source,
-                });
-            }
-        }
-    }
-    if conflicts.is_empty() { Ok(kept) } else { Err(conflicts) }
 }

@@ -5,10 +5,16 @@
 
 use std::fmt::{self, Write as _};
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use crate::error::Position;
 use crate::value::{Map, Number, Value};
+
+/// How deep maps and lists may nest, in YAML as well.
+pub(crate) const MAX_DEPTH: usize = 512;
+
+/// How many bytes a key may have, in YAML as well.
+pub(crate) const MAX_KEY_BYTES: usize = 64 << 10;
 
 /// Text that is no JSON.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,9 +27,11 @@ pub struct JsonError {
 }
 
 impl JsonError {
-    /// Whether the text is JSON but for a number too large or a repeated member: nothing that another reader may judge.
+    /// Whether the text is JSON but for what its values are: nothing that another reader may judge.
     pub(crate) fn only_json_could_know(&self) -> bool {
-        self.message.contains("number out of range") || self.message.contains("stands there twice")
+        ["number out of range", "stands there twice", "nest deeper", "a key has more than"]
+            .iter()
+            .any(|told| self.message.contains(told))
     }
 }
 
@@ -37,13 +45,32 @@ impl From<serde_json::Error> for JsonError {
 
 /// Reads one value; anything but white space behind it is an error, and so is a repeated member.
 pub fn parse(text: &str) -> Result<Value, JsonError> {
-    Ok(serde_json::from_str(text)?)
+    let mut deserializer = deserializer(text);
+    let value = Value::deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(value)
 }
 
-/// Reads values that follow one another, each with the place where it starts.
-pub(crate) fn stream(text: &str) -> Result<Vec<(Value, Position)>, JsonError> {
+/// One that leaves the bound on depth to [`Nested`].
+fn deserializer(text: &str) -> serde_json::Deserializer<serde_json::de::StrRead<'_>> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    deserializer.disable_recursion_limit();
+    deserializer
+}
+
+/// A value of a stream.
+pub(crate) struct Streamed {
+    pub(crate) value: Value,
+    /// Where it starts.
+    pub(crate) at: Position,
+    /// How many bytes it takes.
+    pub(crate) length: usize,
+}
+
+/// Reads values that follow one another.
+pub(crate) fn stream(text: &str) -> Result<Vec<Streamed>, JsonError> {
     let mut values = Vec::new();
-    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let mut stream = deserializer(text).into_iter::<Value>();
     let (mut at, mut counted) = (Position { line: 1, column: 1 }, 0);
     loop {
         let offset = stream.byte_offset();
@@ -58,7 +85,8 @@ pub(crate) fn stream(text: &str) -> Result<Vec<(Value, Position)>, JsonError> {
             }
             None => at.column += passed.chars().count(),
         }
-        values.push((value?, at));
+        let value = value?;
+        values.push(Streamed { value, at, length: stream.byte_offset() - start });
     }
 }
 
@@ -137,55 +165,75 @@ fn push(out: &mut String, text: impl fmt::Display) {
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ValueVisitor;
+        Nested { room: MAX_DEPTH }.deserialize(deserializer)
+    }
+}
 
-        impl<'de> Visitor<'de> for ValueVisitor {
-            type Value = Value;
+/// A value in which so many levels of lists and maps may stand.
+#[derive(Clone, Copy)]
+struct Nested {
+    room: usize,
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON value")
-            }
-            fn visit_unit<E>(self) -> Result<Value, E> {
-                Ok(Value::Null)
-            }
-            fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-                Ok(Value::Bool(value))
-            }
-            fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-                Ok(Value::Number(Number::Int(value)))
-            }
-            fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-                Ok(Value::Number(Number::from_u64(value)))
-            }
-            fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-                Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("number out of range"))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-                Ok(Value::String(text.into()))
-            }
-            fn visit_string<E>(self, text: String) -> Result<Value, E> {
-                Ok(Value::String(text.into()))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-                let mut items = Vec::new();
-                while let Some(item) = access.next_element()? {
-                    items.push(item);
-                }
-                Ok(Value::Array(items))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = access.next_entry::<String, Value>()? {
-                    entries.push((entry.0.into_boxed_str(), entry.1));
-                }
-                let map = Map::from_entries(entries).map_err(|key| {
-                    serde::de::Error::custom(format_args!("the member `{key}` stands there twice"))
-                })?;
-                Ok(Value::Object(map))
-            }
+impl Nested {
+    fn inner<E: serde::de::Error>(self) -> Result<Self, E> {
+        let deeper = || E::custom(format_args!("maps and lists nest deeper than {MAX_DEPTH} levels"));
+        Ok(Self { room: self.room.checked_sub(1).ok_or_else(deeper)? })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Nested {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Nested {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(Number::Int(value)))
+    }
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(Number::from_u64(value)))
+    }
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("number out of range"))
+    }
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::String(text.into()))
+    }
+    fn visit_string<E>(self, text: String) -> Result<Value, E> {
+        Ok(Value::String(text.into()))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let (inner, mut items) = (self.inner()?, Vec::new());
+        while let Some(item) = access.next_element_seed(inner)? {
+            items.push(item);
         }
-
-        deserializer.deserialize_any(ValueVisitor)
+        Ok(Value::Array(items))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let (inner, mut entries) = (self.inner()?, Vec::new());
+        while let Some(key) = access.next_key::<String>()? {
+            if key.len() > MAX_KEY_BYTES {
+                return Err(A::Error::custom(format_args!("a key has more than {MAX_KEY_BYTES} bytes")));
+            }
+            entries.push((key.into(), access.next_value_seed(inner)?));
+        }
+        let twice = |key| A::Error::custom(format_args!("the member `{key}` stands there twice"));
+        Map::from_entries(entries).map(Value::Object).map_err(twice)
     }
 }
 
@@ -208,7 +256,17 @@ mod tests {
     #[test]
     fn a_stream_tells_where_each_value_starts() {
         let values = stream("{}\n\n  {\"a\":1}{}").unwrap();
-        let starts: Vec<_> = values.iter().map(|(_, at)| (at.line, at.column)).collect();
-        assert_eq!(starts, [(1, 1), (3, 3), (3, 10)]);
+        let starts: Vec<_> = values.iter().map(|one| (one.at.line, one.at.column, one.length)).collect();
+        assert_eq!(starts, [(1, 1, 2), (3, 3, 7), (3, 10, 2)]);
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_is_refused() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(parse(&nested(MAX_DEPTH)).is_ok());
+        assert!(parse(&nested(MAX_DEPTH + 1)).unwrap_err().message.contains("deeper than 512"));
+        assert!(parse(&nested(1_000_000)).is_err());
+        let key = "k".repeat(MAX_KEY_BYTES + 1);
+        assert!(parse(&format!("{{\"{key}\":1}}")).unwrap_err().message.len() < 100);
     }
 }

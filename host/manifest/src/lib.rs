@@ -10,7 +10,7 @@
 pub mod digest;
 pub mod edit;
 mod error;
-mod event;
+
 mod excerpt;
 pub mod identity;
 pub mod json;
@@ -23,6 +23,7 @@ mod scalar;
 mod split;
 mod value;
 pub mod write;
+mod yaml;
 
 pub use edit::{Edit, EditError};
 pub use error::{Position, ReadError, ReadErrorKind};

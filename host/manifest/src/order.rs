@@ -3,7 +3,7 @@
 //! What others need comes first, in the spirit of Flux's and Helm's lists but by group *and* kind, so that a custom
 //! resource that happens to be called `Service` is not taken for the core one.
 
-use crate::identity::Identity;
+use crate::identity::{Identity, IdentityConflict, place};
 use crate::object::Object;
 
 /// Group and kind, in the order in which they are applied; what is not listed comes before the last stage.
@@ -62,7 +62,47 @@ pub fn sort(objects: &mut [Object]) {
 
 /// What [`sort`] sorts by.
 pub fn key(object: &Object) -> (usize, Identity) {
-    (stage(object.group(), object.kind()), Identity::of(object))
+    let identity = Identity::of(object);
+    (stage(&identity.group, &identity.kind), identity)
+}
+
+/// Sorts as [`sort`] does and collapses equal duplicates, telling each in `warnings`; gives back all pairs that differ.
+pub fn unique(
+    objects: Vec<Object>,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Object>, Vec<IdentityConflict>> {
+    let mut keyed: Vec<_> = objects.into_iter().map(|object| (key(&object), object)).collect();
+    // Stable: of two objects with one identity the one read first stays first.
+    keyed.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut kept: Vec<((usize, Identity), Object)> = Vec::with_capacity(keyed.len());
+    let mut conflicts = Vec::new();
+    for (key, object) in keyed {
+        match kept.last_mut() {
+            Some((last, first)) if *last == key => {
+                let identity = key.1;
+                if first.value == object.value {
+                    let (one, two) = (place(first.source.as_ref()), place(object.source.as_ref()));
+                    warnings
+                        .push(format!("{identity} stands there twice with equal content: {one} and {two}"));
+                    // Which of the two was read first must not show.
+                    if let (Some(kept), Some(other)) = (&mut first.source, object.source)
+                        && other.template < kept.template
+                    {
+                        kept.template = other.template;
+                    }
+                } else {
+                    let (first, second) = (first.source.clone(), object.source);
+                    conflicts.push(IdentityConflict { identity, first, second });
+                }
+            }
+            _ => kept.push((key, object)),
+        }
+    }
+    if conflicts.is_empty() {
+        Ok(kept.into_iter().map(|(_, object)| object).collect())
+    } else {
+        Err(conflicts)
+    }
 }
 
 #[cfg(test)]

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use crate::error::{Position, ReadError, ReadErrorKind};
-use crate::event;
 use crate::excerpt::Excerpt;
-use crate::json;
+use crate::json::{self, Streamed};
 use crate::object::{Object, Source};
 use crate::split::{self, Document};
 use crate::value::{Map, Value};
+use crate::yaml::{self, Keys};
 
 /// Bounds on what is read, and how forgiving reading is.
 #[derive(Clone, Debug)]
 pub struct ReadOptions {
-    /// How deep maps and lists may nest. Default 512; kubectl gives up at 10,000.
+    /// How deep maps and lists may nest in YAML. Default 512, which JSON always has; kubectl gives up at 10,000. Reading
+    /// takes stack for each level.
     pub max_depth: usize,
     /// How many bytes in memory anchors and aliases may expand to per document. Default 16 MiB.
     pub max_alias_bytes: usize,
@@ -30,11 +31,11 @@ pub struct ReadOptions {
 impl Default for ReadOptions {
     fn default() -> Self {
         Self {
-            max_depth: 512,
+            max_depth: json::MAX_DEPTH,
             max_alias_bytes: 16 << 20,
             max_bytes: 1 << 30,
             max_document_bytes: 64 << 20,
-            max_key_bytes: 64 << 10,
+            max_key_bytes: json::MAX_KEY_BYTES,
             lenient_duplicates: false,
         }
     }
@@ -48,6 +49,7 @@ pub struct Reader {
     objects: Vec<Object>,
     errors: Vec<ReadError>,
     warnings: Vec<String>,
+    keys: Keys,
 }
 
 impl Reader {
@@ -106,27 +108,35 @@ impl Reader {
             }
         };
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        if text.trim_start().starts_with('{') {
-            match json::stream(text) {
-                Ok(values) => {
-                    let parsed = values.into_iter().zip(1..).map(|((value, at), document)| Parsed {
-                        document,
-                        at,
-                        template: None,
-                        value,
-                    });
-                    return parsed.collect();
-                }
-                Err(error) if file.ends_with(".json") || error.only_json_could_know() => {
-                    let excerpt = Excerpt::of(text, error.at, 1);
-                    self.refuse(file, 0, error.at, excerpt, ReadErrorKind::Json(error.message));
-                    return Vec::new();
-                }
-                // Flow style YAML looks like JSON as well.
-                Err(_) => {}
-            }
+        if text.trim_start().starts_with('{')
+            && let Some(parsed) = self.json(file, text)
+        {
+            return parsed;
         }
         self.yaml(file, text)
+    }
+
+    /// Values of a JSON stream; `None` where it is flow style YAML, which looks like JSON.
+    fn json(&mut self, file: &Arc<str>, text: &str) -> Option<Vec<Parsed>> {
+        let values = match json::stream(text) {
+            Ok(values) => values,
+            Err(error) if file.ends_with(".json") || error.only_json_could_know() => {
+                let excerpt = Excerpt::of(text, error.at, 1);
+                self.refuse(file, 0, error.at, excerpt, ReadErrorKind::Json(error.message));
+                return Some(Vec::new());
+            }
+            Err(_) => return None,
+        };
+        let max = self.options.max_document_bytes;
+        let mut parsed = Vec::with_capacity(values.len());
+        for (Streamed { value, at, length }, document) in values.into_iter().zip(1..) {
+            if length > max {
+                self.fail(file, document, at, ReadErrorKind::DocumentSize(max));
+            } else {
+                parsed.push(Parsed { document, at, template: None, value });
+            }
+        }
+        Some(parsed)
     }
 
     fn yaml(&mut self, file: &Arc<str>, text: &str) -> Vec<Parsed> {
@@ -137,11 +147,11 @@ impl Reader {
         let mut parsed = Vec::with_capacity(documents.len());
         for (document, number) in documents.iter().zip(1..) {
             let warnings = &mut self.warnings;
-            let duplicate = |key: Box<str>, at: Position| {
+            let duplicate = |key: &str, at: Position| {
                 let line = at.within(document.line).line;
                 warnings.push(format!("{file}:{line}: the key `{key}` is repeated; the last one counts"));
             };
-            match tree(document, &self.options, duplicate) {
+            match tree(document, &self.options, &mut self.keys, duplicate) {
                 Ok(None) => {}
                 Ok(Some((value, at))) => {
                     let (at, template) = (at.within(document.line), document.template().map(Into::into));
@@ -234,13 +244,14 @@ struct Parsed {
 fn tree(
     document: &Document<'_>,
     options: &ReadOptions,
-    duplicate: impl FnMut(Box<str>, Position),
-) -> Result<event::Tree, event::EventError> {
+    keys: &mut Keys,
+    duplicate: impl FnMut(&str, Position),
+) -> Result<yaml::Tree, yaml::Fault> {
     if document.text.len() > options.max_document_bytes {
         let kind = ReadErrorKind::DocumentSize(options.max_document_bytes);
-        return Err(event::EventError { at: Position { line: 1, column: 1 }, kind });
+        return Err(yaml::Fault { at: Position { line: 1, column: 1 }, kind });
     }
-    event::tree(&document.text, options, duplicate)
+    yaml::tree(&document.text, options, keys, duplicate)
 }
 
 /// Gives an item of a typed list, such as `ConfigMapList`, the type that it leaves out.
@@ -313,7 +324,14 @@ mod tests {
 
     #[test]
     fn what_kubectl_would_drop_is_refused() {
-        assert!(errors("apiVersion: v1\nkind: A\n...\nkind: B\n")[0].contains("content follows"));
+        for text in [
+            "apiVersion: v1\nkind: A\n...\nx\n",
+            "{apiVersion: v1, kind: A} x\n",
+            "...\napiVersion: v1\nkind: A\n",
+        ] {
+            assert!(errors(text)[0].contains("content follows"), "{:?}", errors(text));
+        }
+        assert!(errors("apiVersion: v1\nkind: A\n...\nkind: B\n")[0].starts_with("x.yaml:4:1:"));
         assert!(
             errors("a: 1\n---x\n")
                 .iter()
@@ -334,33 +352,34 @@ mod tests {
     }
 
     #[test]
-    fn what_yaml_1_1_and_1_2_cut_differently_is_refused() {
-        for line in [
-            "{cpu:, m: 1}",
-            "[a:]",
-            "[?x]",
-            "{a: x?y}",
-            "[a, !!str, b]",
-            "{a: !, b: 1}",
-            "&b:c x",
-            "[&a 1, *a:x]",
-            "{<<: {1: x}, 1.0: y}",
+    fn flow_style_is_cut_where_kubectl_cuts_it() {
+        for (line, want) in [
+            ("{cpu:, m: 1}", r#"{"cpu:":null,"m":1}"#),
+            ("[a:]", r#"["a:"]"#),
+            ("[?x]", r#"[{"x":null}]"#),
+            ("&b:c x", r#"":c x""#),
+            ("[&a 1, *a:x]", r#"[1,{"1":"x"}]"#),
+            ("[!!str, b]", r#"["b"]"#),
+            ("[a: b]", r#"[{"a":"b"}]"#),
+            ("{a: b:c, d: 'x?'}", r#"{"a":"b:c","d":"x?"}"#),
+            ("[!!str a, !!str '']", r#"["a",""]"#),
+            ("https://a/?b", r#""https://a/?b""#),
+            ("{\"a\":b, ? c : d, ? e}", r#"{"a":"b","c":"d","e":null}"#),
+            ("{a: &x 1, b: *x }", r#"{"a":1,"b":1}"#),
         ] {
+            let objects = read(&format!("apiVersion: v1\nkind: A\nx: {line}\n")).unwrap();
+            assert_eq!(json::to_string(objects[0].value.get("x").unwrap()), want, "{line}");
+        }
+        for line in ["{a: x?y}", "{a: !, b: 1}", "{<<: {1: x}, 1.0: y}", "\"\\/\""] {
             let told = errors(&format!("apiVersion: v1\nkind: A\nx: {line}\n"));
-            assert!(told[0].starts_with("x.yaml:3:"), "{told:?}");
+            assert!(told[0].starts_with("x.yaml:3:"), "{line}: {told:?}");
         }
-        for line in [
-            "[a: b]",
-            "{a: b:c, d: 'x?'}",
-            "[!!str a, !!str '']",
-            "https://a/?b",
-            "[https://a/b, c]",
-            "{a: &x 1, b: *x }",
-        ] {
-            assert!(read(&format!("apiVersion: v1\nkind: A\nx: {line}\n")).is_ok(), "{line}");
-        }
-        assert!(errors("---\n...\napiVersion: v1\nkind: A\n")[0].contains("content follows"));
+    }
+
+    #[test]
+    fn json_is_read_as_json() {
         assert!(errors("{\"apiVersion\":\"v1\",\"kind\":\"A\",\"x\":1e400}")[0].contains("out of range"));
+        assert!(read("{\"apiVersion\":\"v1\",\"kind\":\"A\",\"x\":\"\\/\"}").is_ok());
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! The rules are those of sigs.k8s.io/yaml v1.6.0 (its copy of go-yaml v2, YAML 1.1 flavoured), not those of any YAML
 //! specification: `yes` and `y` are booleans, `0644` is octal, dates stay strings.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 
 use crate::value::{Number, Value};
@@ -12,13 +14,13 @@ const CORE: &str = "tag:yaml.org,2002:";
 
 /// A scalar's value before it becomes part of a tree: as a map key, an integral float prints otherwise than as a value.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Scalar {
+pub(crate) enum Scalar<'a> {
     Null,
     Bool(bool),
     Int(i64),
     Uint(u64),
     Float(f64),
-    String(Box<str>),
+    String(Cow<'a, str>),
 }
 
 /// Why a scalar has no value.
@@ -38,7 +40,7 @@ pub enum ScalarError {
     Key,
 }
 
-impl Scalar {
+impl<'a> Scalar<'a> {
     /// As a value in the tree.
     pub(crate) fn into_value(self) -> Result<Value, ScalarError> {
         Ok(match self {
@@ -47,12 +49,12 @@ impl Scalar {
             Self::Int(int) => Value::Number(Number::Int(int)),
             Self::Uint(uint) => Value::Number(Number::from_u64(uint)),
             Self::Float(float) => Value::Number(Number::from_f64(float).ok_or(ScalarError::NotFinite)?),
-            Self::String(text) => Value::String(text),
+            Self::String(text) => Value::String(text.into()),
         })
     }
 
     /// As a map key, which sigs.k8s.io/yaml turns into text.
-    pub(crate) fn into_key(self) -> Result<Box<str>, ScalarError> {
+    pub(crate) fn into_key(self) -> Result<Cow<'a, str>, ScalarError> {
         match self {
             Self::String(text) => Ok(text),
             Self::Bool(bool) => Ok(if bool { "true" } else { "false" }.into()),
@@ -80,9 +82,14 @@ fn go_g32(value: f64) -> Option<String> {
 
 /// Resolves a scalar. `plain` says that it stood without quotes and not as a block; `tag` is its resolved tag, where
 /// `!` alone is the tag that makes plain text a string.
-pub(crate) fn resolve(text: &str, plain: bool, tag: Option<&str>) -> Result<Scalar, ScalarError> {
+pub(crate) fn resolve<'a>(
+    text: Cow<'a, str>,
+    plain: bool,
+    tag: Option<&str>,
+) -> Result<Scalar<'a>, ScalarError> {
     let Some(tag) = tag else {
-        return Ok(if plain { plain_scalar(text, true) } else { Scalar::String(text.into()) });
+        let scalar = if plain { plain_scalar(&text, true) } else { None };
+        return Ok(scalar.unwrap_or(Scalar::String(text)));
     };
     let kind = tag.strip_prefix(CORE);
     match kind {
@@ -94,38 +101,39 @@ pub(crate) fn resolve(text: &str, plain: bool, tag: Option<&str>) -> Result<Scal
             String::from_utf8(bytes).map(|text| Scalar::String(text.into())).map_err(|_| ScalarError::Binary)
         }
         Some("timestamp") => {
-            if is_timestamp(text) {
-                Ok(Scalar::String(text.into()))
+            if is_timestamp(&text) {
+                Ok(Scalar::String(text))
             } else {
                 Err(ScalarError::Tag)
             }
         }
-        Some(kind @ ("bool" | "int" | "float" | "null")) => match (kind, plain_scalar(text, false)) {
-            ("bool", value @ Scalar::Bool(_))
-            | ("int", value @ (Scalar::Int(_) | Scalar::Uint(_)))
-            | ("float", value @ Scalar::Float(_))
-            | ("null", value @ Scalar::Null) => Ok(value),
+        Some(kind @ ("bool" | "int" | "float" | "null")) => match (kind, plain_scalar(&text, false)) {
+            ("bool", Some(value @ Scalar::Bool(_)))
+            | ("int", Some(value @ (Scalar::Int(_) | Scalar::Uint(_))))
+            | ("float", Some(value @ Scalar::Float(_)))
+            | ("null", Some(value @ Scalar::Null)) => Ok(value),
             #[allow(clippy::cast_precision_loss, reason = "kubectl turns a tagged integer into a double")]
-            ("float", Scalar::Int(int)) => Ok(Scalar::Float(int as f64)),
+            ("float", Some(Scalar::Int(int))) => Ok(Scalar::Float(int as f64)),
             _ => Err(ScalarError::Tag),
         },
-        _ => Ok(Scalar::String(text.into())),
+        _ => Ok(Scalar::String(text)),
     }
 }
 
-fn plain_scalar(text: &str, dates: bool) -> Scalar {
-    let Some(first) = text.bytes().next() else { return Scalar::Null };
+/// What plain text is, where it is no text.
+fn plain_scalar(text: &str, dates: bool) -> Option<Scalar<'static>> {
+    let Some(first) = text.bytes().next() else { return Some(Scalar::Null) };
     match text {
         "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
-            return Scalar::Bool(true);
+            return Some(Scalar::Bool(true));
         }
         "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
-            return Scalar::Bool(false);
+            return Some(Scalar::Bool(false));
         }
-        "~" | "null" | "Null" | "NULL" => return Scalar::Null,
-        ".nan" | ".NaN" | ".NAN" => return Scalar::Float(f64::NAN),
-        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => return Scalar::Float(f64::INFINITY),
-        "-.inf" | "-.Inf" | "-.INF" => return Scalar::Float(f64::NEG_INFINITY),
+        "~" | "null" | "Null" | "NULL" => return Some(Scalar::Null),
+        ".nan" | ".NaN" | ".NAN" => return Some(Scalar::Float(f64::NAN)),
+        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => return Some(Scalar::Float(f64::INFINITY)),
+        "-.inf" | "-.Inf" | "-.INF" => return Some(Scalar::Float(f64::NEG_INFINITY)),
         _ => {}
     }
     match first {
@@ -133,7 +141,6 @@ fn plain_scalar(text: &str, dates: bool) -> Scalar {
         b'.' if underscores_separate(text) => float(&text.replace('_', "")),
         _ => None,
     }
-    .unwrap_or_else(|| Scalar::String(text.into()))
 }
 
 /// Whether each underscore stands between digits, as Go's `ParseFloat` wants it; behind a digit or sign at the front,
@@ -144,7 +151,7 @@ fn underscores_separate(text: &str) -> bool {
     bytes.iter().enumerate().all(|(at, b)| *b != b'_' || (digit(at.checked_sub(1)) && digit(Some(at + 1))))
 }
 
-fn number(text: &str) -> Option<Scalar> {
+fn number(text: &str) -> Option<Scalar<'static>> {
     let digits = text.replace('_', "");
     if let Some(value) = integer(&digits) {
         return Some(value);
@@ -153,7 +160,7 @@ fn number(text: &str) -> Option<Scalar> {
 }
 
 /// Go's `ParseInt(text, 0, 64)`, then `ParseUint(text, 0, 64)`, which takes no sign.
-fn integer(text: &str) -> Option<Scalar> {
+fn integer(text: &str) -> Option<Scalar<'static>> {
     let (negative, signed, body) = match text.as_bytes().first()? {
         b'-' => (true, true, &text[1..]),
         b'+' => (false, true, &text[1..]),
@@ -187,7 +194,7 @@ fn integer(text: &str) -> Option<Scalar> {
 }
 
 /// Text of the form `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?` that fits a double.
-fn float(text: &str) -> Option<Scalar> {
+fn float(text: &str) -> Option<Scalar<'static>> {
     let bytes = text.as_bytes();
     let digits = |from: usize| bytes[from..].iter().take_while(|b| b.is_ascii_digit()).count();
     let mut at = usize::from(matches!(bytes.first(), Some(b'+' | b'-')));
@@ -232,8 +239,8 @@ fn is_timestamp(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn plain(text: &str) -> Scalar {
-        resolve(text, true, None).unwrap()
+    fn plain(text: &str) -> Scalar<'_> {
+        resolve(text.into(), true, None).unwrap()
     }
 
     #[test]
@@ -283,15 +290,15 @@ mod tests {
 
     #[test]
     fn tags_decide_where_they_stand() {
-        let tagged = |text, tag: &str| resolve(text, true, Some(&format!("{CORE}{tag}")));
+        let tagged = |text, tag: &str| resolve(Cow::Borrowed(text), true, Some(&format!("{CORE}{tag}")));
         assert_eq!(tagged("12", "str"), Ok(Scalar::String("12".into())));
         assert_eq!(tagged("1", "float"), Ok(Scalar::Float(1.0)));
         assert_eq!(tagged("abc", "int"), Err(ScalarError::Tag));
         assert_eq!(tagged("aGVs", "binary"), Ok(Scalar::String("hel".into())));
         assert_eq!(tagged("a", "binary"), Err(ScalarError::Binary));
-        assert_eq!(resolve("12", true, Some("!foo")), Ok(Scalar::String("12".into())));
-        assert_eq!(resolve("12", true, Some("!")), Ok(Scalar::String("12".into())));
-        assert_eq!(resolve("12", false, Some("tag:yaml.org,2002:int")), Ok(Scalar::Int(12)));
+        assert_eq!(resolve("12".into(), true, Some("!foo")), Ok(Scalar::String("12".into())));
+        assert_eq!(resolve("12".into(), true, Some("!")), Ok(Scalar::String("12".into())));
+        assert_eq!(resolve("12".into(), false, Some("tag:yaml.org,2002:int")), Ok(Scalar::Int(12)));
     }
 
     #[test]

@@ -48,8 +48,11 @@ pub(crate) fn documents(text: &str) -> (Vec<Document<'_>>, Vec<GluedSeparator>) 
         // A byte order mark may begin every document of joined files.
         let bare = line.strip_prefix('\u{feff}').unwrap_or(line);
         if let Some(rest) = bare.strip_prefix("---") {
-            // With nothing before it kubectl leaves the line to YAML, to which `---#x` is no separator.
-            let glued_comment = offset == start && rest.starts_with('#');
+            // With nothing before it kubectl leaves the line to YAML, to which `---#x` is no separator, and which knows
+            // line breaks that this reader does not.
+            let breaks =
+                rest.trim_end_matches(['\r', '\n']).contains(['\r', '\u{85}', '\u{2028}', '\u{2029}']);
+            let glued_comment = offset == start && (rest.starts_with('#') || breaks);
             let rest = rest.trim();
             if glued_comment || (!rest.is_empty() && !rest.starts_with('#')) {
                 glued.push(GluedSeparator { line: number });
@@ -105,6 +108,7 @@ mod tests {
         assert_eq!(documents("a: 1\n---apiVersion: v1\n").1, [GluedSeparator { line: 2 }]);
         assert_eq!(documents("--- {a: 1}\n").1, [GluedSeparator { line: 1 }]);
         assert_eq!(documents("---#a: 1\n").1, [GluedSeparator { line: 1 }]);
+        assert_eq!(documents("--- # c\u{85}a: 1\n").1, [GluedSeparator { line: 1 }]);
         assert!(documents("a: 1\n---#c\nb: 1\n").1.is_empty());
         assert!(documents("a: |\n  ---x\n").1.is_empty());
     }

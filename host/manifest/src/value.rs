@@ -1,6 +1,7 @@
 //! The tree that a manifest is: JSON's types with exact 64-bit integers and members in canonical order.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// One JSON value.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -156,7 +157,7 @@ impl fmt::Display for Number {
 
 /// Members of an object, unique and sorted by the UTF-8 bytes of their names.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Map(Vec<(Box<str>, Value)>);
+pub struct Map(Vec<(Arc<str>, Value)>);
 
 impl Map {
     /// An empty object.
@@ -165,7 +166,7 @@ impl Map {
     }
 
     /// Takes entries in any order; a name that comes twice is given back instead.
-    pub fn from_entries(mut entries: Vec<(Box<str>, Value)>) -> Result<Self, Box<str>> {
+    pub fn from_entries(mut entries: Vec<(Arc<str>, Value)>) -> Result<Self, Arc<str>> {
         if !entries.is_sorted_by(|a, b| a.0 < b.0) {
             entries.sort_by(|a, b| a.0.cmp(&b.0));
             if let Some(pair) = entries.windows(2).find(|pair| pair[0].0 == pair[1].0) {
@@ -177,7 +178,10 @@ impl Map {
     }
 
     /// Takes entries in any order; of a name that comes several times the last one counts.
-    pub(crate) fn from_last(mut entries: Vec<(Box<str>, Value)>) -> Self {
+    pub(crate) fn from_last(mut entries: Vec<(Arc<str>, Value)>) -> Self {
+        if entries.is_sorted_by(|a, b| a.0 < b.0) {
+            return Self(entries);
+        }
         entries.sort_by(|a, b| a.0.cmp(&b.0));
         // Equal names stand side by side, the last of them last.
         entries.reverse();
@@ -197,7 +201,7 @@ impl Map {
     }
 
     /// Puts a member in place of what is there; gives back what was there.
-    pub fn insert(&mut self, key: impl Into<Box<str>>, value: Value) -> Option<Value> {
+    pub fn insert(&mut self, key: impl Into<Arc<str>>, value: Value) -> Option<Value> {
         let key = key.into();
         match self.find(&key) {
             Ok(at) => Some(std::mem::replace(&mut self.0[at].1, value)),
@@ -234,7 +238,7 @@ impl Map {
 }
 
 impl IntoIterator for Map {
-    type Item = (Box<str>, Value);
+    type Item = (Arc<str>, Value);
     type IntoIter = std::vec::IntoIter<Self::Item>;
 
     fn into_iter(self) -> Self::IntoIter {

@@ -55,7 +55,7 @@ fn every_document_has_kubectls_value() {
         let read = Reader::documents(options(), &file, &bytes);
         if rows.iter().any(Option::is_none) {
             if read.is_ok() {
-                println!("{file}: read here, refused by kubectl");
+                wrong.push(format!("{file}: read here, refused by kubectl"));
             }
             continue;
         }

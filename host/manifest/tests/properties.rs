@@ -2,9 +2,7 @@
 //! what their difference says.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-use lathe_manifest::{
-    Edit, Map, Object, Pointer, ReadOptions, Reader, Value, identity, json, leaf, order, write,
-};
+use lathe_manifest::{Edit, Map, Object, Pointer, ReadOptions, Reader, Value, json, leaf, order, write};
 use proptest::prelude::*;
 
 /// Text with all that makes YAML hard.
@@ -34,7 +32,7 @@ fn value() -> impl Strategy<Value = Value> {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Value::Array),
             prop::collection::btree_map(text(), inner, 0..5).prop_map(|members| {
-                let entries = members.into_iter().map(|(key, value)| (key.into_boxed_str(), value));
+                let entries = members.into_iter().map(|(key, value)| (key.into(), value));
                 Value::Object(Map::from_entries(entries.collect()).unwrap())
             }),
         ]
@@ -52,9 +50,7 @@ fn read(text: &str) -> Vec<Object> {
     let mut reader = Reader::new(ReadOptions::default());
     reader.add("x.yaml", text.as_bytes());
     let (objects, _) = reader.finish().unwrap();
-    let mut objects = identity::unique(objects, &mut Vec::new()).unwrap();
-    order::sort(&mut objects);
-    objects
+    order::unique(objects, &mut Vec::new()).unwrap()
 }
 
 proptest! {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use lathe_manifest::{Object, ReadOptions, Reader, identity, order};
+use lathe_manifest::{Object, ReadOptions, Reader, order};
 
 use crate::problem::Problem;
 
@@ -12,7 +12,7 @@ use crate::problem::Problem;
 pub struct Inputs {
     /// The objects.
     pub objects: Vec<Object>,
-    /// Warnings, in the order read.
+    /// Warnings.
     pub warnings: Vec<String>,
 }
 
@@ -55,14 +55,13 @@ pub fn read(
             Vec::new()
         }
     };
-    let mut objects = identity::unique(objects, &mut warnings).unwrap_or_else(|conflicts| {
+    let objects = order::unique(objects, &mut warnings).unwrap_or_else(|conflicts| {
         problems.extend(conflicts.iter().map(|conflict| Problem::new("identity", conflict.to_string())));
         Vec::new()
     });
     if !problems.is_empty() {
         return Err(problems);
     }
-    order::sort(&mut objects);
     Ok(Inputs { objects, warnings })
 }
 

@@ -1,5 +1,7 @@
 //! `render`: the manifests of an environment, transformed, on standard output.
 
+use std::mem::ManuallyDrop;
+
 use lathe_manifest::{Object, write};
 use lathe_pipeline::Variables;
 
@@ -46,7 +48,8 @@ fn format(flags: &cli::Render, settings: &Settings) -> anyhow::Result<()> {
         );
         return Err(failure.with_hint("name a pipeline by `-p DIR`").into());
     }
-    let inputs = project::files(&flags.source)?;
+    // Not freed: the program is about to end, and taking a large tree apart takes as long as writing it.
+    let inputs = ManuallyDrop::new(project::files(&flags.source)?);
     inputs.warnings.iter().for_each(|warning| console::warn(warning));
     if inputs.objects.is_empty() {
         console::warn("the input holds no object");
