@@ -50,7 +50,9 @@ impl Settings {
             // The client logs answers as they are, and a server may quote a Secret in one.
             _ => "debug,kube_client=off",
         };
-        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+        let asked = std::env::var("RUST_LOG").ok().filter(|asked| !asked.is_empty());
+        let filter = asked.and_then(|asked| EnvFilter::try_new(format!("{asked},kube_client=off")).ok());
+        let filter = filter.unwrap_or_else(|| EnvFilter::new(level));
         let logging = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
         // Logging that was started by somebody else is as good.
         let _ = logging.with_ansi(false).without_time().try_init();

@@ -8,8 +8,8 @@ use std::cmp::Reverse;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kube::core::Status;
-use lathe_manifest::Object;
 use lathe_manifest::pointer::each_string;
+use lathe_manifest::{Object, Value, json};
 
 /// What stands in place of a value.
 const HIDDEN: &str = "(…)";
@@ -30,7 +30,8 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    pub(crate) fn of(status: &Status, object: &Object) -> Self {
+    /// `live` is the Secret that is there, of which the server may quote as well.
+    pub(crate) fn of(status: &Status, object: &Object, live: Option<&Value>) -> Self {
         let causes = status.details.as_ref().map(|details| details.causes.as_slice()).unwrap_or_default();
         let conflict = causes.iter().any(|cause| cause.reason == "FieldManagerConflict");
         let mut lines: Vec<String> = causes
@@ -47,7 +48,7 @@ impl Refusal {
         }
         for line in &mut lines {
             if object.is_secret() {
-                *line = without_secrets(line, object);
+                *line = without_secrets(line, [Some(&object.value), live]);
             }
             if line.len() > LONGEST {
                 line.truncate(line.floor_char_boundary(LONGEST));
@@ -81,6 +82,14 @@ const MARKS: &[&str] = &[
 
 /// The message without the values that Kubernetes' validation and structured merge put into it.
 fn without_values(message: &str) -> String {
+    // Behind the first line of what may not be changed stands the change itself.
+    if let Some((first, diff)) = message.split_once('\n')
+        && ["@@", "  core.", "  &core.", "  any(", "- ", "+ "]
+            .iter()
+            .any(|start| diff.lines().any(|line| line.starts_with(start)))
+    {
+        return format!("{} {HIDDEN}", without_values(first));
+    }
     let mut out = String::with_capacity(message.len());
     let mut rest = message;
     loop {
@@ -126,26 +135,50 @@ fn value_length(text: &str) -> usize {
     text.len()
 }
 
-/// The line without any value of the Secret: as it stands, in base64 or out of it, and as Go quotes it.
-fn without_secrets(line: &str, secret: &Object) -> String {
+/// The line without any value of the Secrets: as it stands, in base64 or out of it, trimmed, and as Go and JSON quote it.
+fn without_secrets(line: &str, secrets: [Option<&Value>; 2]) -> String {
     let mut values: Vec<String> = Vec::new();
-    for field in ["data", "stringData"] {
-        let Some(part) = secret.value.get(field) else { continue };
+    for part in secrets
+        .into_iter()
+        .flatten()
+        .flat_map(|secret| [secret.get("data"), secret.get("stringData")])
+        .flatten()
+    {
         each_string(part, &mut |_, text| {
             values.push(text.to_owned());
             values.push(STANDARD.encode(text));
-            let decoded = STANDARD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-            values.extend(decoded);
+            // As the server reads it, which takes line breaks.
+            let compact: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+            if let Ok(bytes) = STANDARD.decode(&compact) {
+                values.push(STANDARD.encode(&bytes));
+                values.extend(String::from_utf8(bytes));
+            }
+            values.push(compact);
         });
     }
-    let quoted: Vec<String> =
-        values.iter().map(|value| format!("{value:?}").trim_matches('"').to_owned()).collect();
+    let trimmed: Vec<String> = values.iter().map(|value| value.trim().to_owned()).collect();
+    values.extend(trimmed);
+    let quoted: Vec<String> = values.iter().flat_map(|value| quoted(value)).collect();
     values.extend(quoted);
     values.retain(|value| !value.is_empty());
     // The longest first, for one value may be a part of another.
-    values.sort_by_key(|value| Reverse(value.len()));
+    values.sort_by(|a, b| (Reverse(a.len()), a).cmp(&(Reverse(b.len()), b)));
     values.dedup();
     values.iter().fold(line.to_owned(), |line, value| hide(&line, value))
+}
+
+/// The text as Rust and Go quote it, and as Go's JSON does, which escapes what HTML knows; without the quotes.
+fn quoted(text: &str) -> [String; 4] {
+    let inner = |quoted: &str| quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned();
+    let plain = inner(&json::to_string(&Value::from(text)));
+    let html = plain.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
+    let ascii = html.chars().map(|c| {
+        let mut units = [0; 2];
+        let escape = |unit: &u16| format!("\\u{unit:04x}");
+        if c.is_ascii() { c.to_string() } else { c.encode_utf16(&mut units).iter().map(escape).collect() }
+    });
+    let ascii = ascii.collect();
+    [inner(&format!("{text:?}")), plain, html, ascii]
 }
 
 /// Hides a value; a short one only where it stands alone, for it may be a part of any word.
@@ -171,7 +204,6 @@ fn hide(line: &str, value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use kube::core::response::{StatusCause, StatusDetails};
-    use lathe_manifest::json;
 
     use super::*;
 
@@ -187,7 +219,35 @@ mod tests {
         };
         let causes = causes.iter().map(cause).collect();
         let details = Some(StatusDetails { causes, ..serde_json::from_str("{}").unwrap() });
-        Refusal::of(&Status { code: 422, details, ..Status::failure(message, "Invalid") }, object)
+        Refusal::of(&Status { code: 422, details, ..Status::failure(message, "Invalid") }, object, None)
+    }
+
+    #[test]
+    fn values_of_secrets_go_in_every_form() {
+        let secret = object(
+            r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"a"},"data":{"w":"c3dvcmRmaXNo\nLWh1bnRlcjI=\n"},"stringData":{"a":"abc<d&f","b":"trailing\n","c":"pässwörd"}}"#,
+        );
+        let live = json::parse(r#"{"data":{"x":"b2xkcGFzc3dvcmQxMjM="}}"#).unwrap();
+        let said = "c3dvcmRmaXNoLWh1bnRlcjI= swordfish-hunter2 [\"abc\\u003cd\\u0026f\"] trailing p\\u00e4ssw\\u00f6rd b2xkcGFzc3dvcmQxMjM= oldpassword123";
+        let status = Status { code: 403, ..Status::failure(said, "Forbidden") };
+        let told = Refusal::of(&status, &secret, Some(&live)).lines.join("\n");
+        assert_eq!(told, "(…) (…) [\"(…)\"] (…) (…) (…) (…)");
+    }
+
+    #[test]
+    fn what_may_not_change_is_told_without_the_change() {
+        let pod = object(r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"}}"#);
+        let diff = "Forbidden: pod updates may not change fields other than `spec.tolerations`\n@@ -4,1 +4,1 @@\n- \"--password=one\"\n+ \"--password=two\"\n";
+        let told = refusal("", &[("FieldValueForbidden", "spec", diff)], &pod).lines;
+        assert_eq!(
+            told,
+            ["spec: Forbidden: pod updates may not change fields other than `spec.tolerations` (…)"]
+        );
+        let status = Status {
+            code: 422,
+            ..Status::failure(&format!("Pod \"a\" is invalid: spec: {diff}"), "Invalid")
+        };
+        assert!(!Refusal::of(&status, &pod, None).lines.join("").contains("password"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use tokio::time::sleep;
 
 use crate::connect::Cluster;
 use crate::discovery::{Defined, Known, is_definition, is_namespace};
+use crate::later::Later;
 use crate::plan::{Planned, Sent, Stop, Target, Verdict, Wrote};
 use crate::request::{RequestError, Requests};
 use crate::stage::Stage;
@@ -74,20 +75,13 @@ pub struct Failure {
     pub message: String,
     /// Whether fields belong to another field manager.
     pub conflict: bool,
-    /// Whether the server misses something that has a name, so that it may take the object later. Holds what it said.
-    pub(crate) misses: Option<String>,
+    /// What has to come before the server may take the object after all.
+    pub(crate) later: Option<Later>,
 }
 
 impl Failure {
     pub(crate) fn new(object: String, message: String) -> Self {
-        Self { object, message, conflict: false, misses: None }
-    }
-
-    /// Whether what the server misses is one of these.
-    fn misses_any(&self, names: &BTreeSet<&str>) -> bool {
-        let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ':');
-        let said = self.misses.as_deref().unwrap_or_default();
-        said.split(|c| !word(c)).any(|word| names.contains(word))
+        Self { object, message, conflict: false, later: None }
     }
 }
 
@@ -242,12 +236,23 @@ impl<'a> Run<'a> {
         changing: &BTreeSet<&str>,
         later: &mut Vec<Placed<'a>>,
     ) {
-        let coming = later.iter().map(|(_, target)| target.object.name());
-        let coming: BTreeSet<&str> = coming.chain(names(tried.iter())).collect();
-        let (wait, failed): (Vec<_>, Vec<_>) = refused.into_iter().partition(|((_, target), failure)| {
-            failure.misses_any(&coming)
-                || failure.misses.is_some() && changing.contains(target.namespace.as_str())
-        });
+        let coming = tried.iter().filter(|(.., verdict)| *verdict != Verdict::Unchanged);
+        let coming = coming.map(|(_, target, _)| target).chain(later.iter().map(|(_, target)| target));
+        let coming: BTreeSet<(&str, &str, &str)> = coming
+            .map(|target| (target.object.kind(), target.namespace.as_str(), target.object.name()))
+            .collect();
+        let (wait, failed): (Vec<_>, Vec<_>) =
+            refused.into_iter().partition(|((_, target), failure)| match &failure.later {
+                Some(Later::Object { kinds, name }) => {
+                    let namespaces = [target.namespace.as_str(), ""];
+                    let comes = |kind: &&str| {
+                        namespaces.iter().any(|namespace| coming.contains(&(kind, namespace, name)))
+                    };
+                    kinds.iter().any(comes)
+                }
+                Some(Later::Rules) => changing.contains(target.namespace.as_str()),
+                None => false,
+            });
         self.outcome.failures.extend(failed.into_iter().map(|(_, failure)| failure));
         later.extend(wait.into_iter().map(|(placed, _)| placed));
         let action = if self.apply.dry_run { Action::Planned } else { Action::NotApplied };

@@ -43,6 +43,12 @@ pub(crate) fn body(object: &Object, namespace: &str, status_is_apart: bool) -> S
                 metadata.insert("namespace", namespace.into());
             }
         }
+        // Of a role that others are aggregated into, the controller owns the rules.
+        let no_rules =
+            |rules: &Value| matches!(rules, Value::Null) || rules.as_array().is_some_and(<[Value]>::is_empty);
+        if map.get("aggregationRule").is_some() && map.get("rules").is_some_and(no_rules) {
+            map.remove("rules");
+        }
         if object.is_secret() {
             encode(map);
         }

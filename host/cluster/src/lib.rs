@@ -11,6 +11,7 @@ mod apply;
 mod body;
 mod connect;
 mod discovery;
+mod later;
 mod plan;
 mod request;
 mod resolve;

@@ -1,7 +1,8 @@
 //! What would happen to one object: a look at the live one, and a dry run of the apply on the server.
 
-use kube::core::Status;
-use lathe_manifest::Object;
+use std::sync::OnceLock;
+
+use lathe_manifest::{Object, Value, json};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -10,8 +11,11 @@ use crate::answer::Refusal;
 use crate::apply::{Action, Apply, Failure};
 use crate::body::body;
 use crate::discovery::Resource;
+use crate::later::Later;
 use crate::request::{RequestError, Requests};
 use crate::stage::Stage;
+
+const NOT_THIS: &str = "the server's answer is not this object";
 
 /// How often an object is looked at that others write at the same time.
 const LOOKS: u32 = 5;
@@ -24,6 +28,8 @@ pub(crate) struct Target<'a> {
     pub(crate) namespace: String,
     path: String,
     body: String,
+    /// The Secret that is there now, whose values an answer may quote as well.
+    secret: OnceLock<Value>,
 }
 
 /// What an apply would do.
@@ -113,6 +119,7 @@ impl<'a> Target<'a> {
             namespace: namespace.to_owned(),
             path: resource.path(namespace, object.name()),
             body: body(object, namespace, resource.has_status),
+            secret: OnceLock::new(),
         }
     }
 
@@ -133,6 +140,11 @@ impl<'a> Target<'a> {
                 Err(RequestError::Answered(status)) if status.code == 404 => None,
                 Err(error) => return Err(self.stop(error)),
             };
+            if self.object.is_secret()
+                && let Some(secret) = live.as_deref().and_then(|text| json::parse(text).ok())
+            {
+                let _ = self.secret.set(secret);
+            }
             let version = live.as_deref().map(|text| self.version(text)).transpose()?;
             let dry = match requests.send(&self.patch(apply, true), Some(&self.body)).await {
                 Ok(text) => Some(text),
@@ -144,11 +156,8 @@ impl<'a> Target<'a> {
                 }
                 Err(error) => return Err(self.stop(error)),
             };
-            let tried = match &version {
-                Some(_) => dry.as_deref().map(|text| self.version(text)).transpose()?,
-                // What would be created has no version yet.
-                None => None,
-            };
+            // What would be created, because others deleted it just now, has no version.
+            let tried = dry.as_deref().map(|text| self.tried(text)).transpose()?;
             match (version, tried) {
                 (None, _) => return Ok(Planned::new(Verdict::Create, None)),
                 (Some(_), Some(_)) if dry == live => return Ok(Planned::new(Verdict::Unchanged, live)),
@@ -176,7 +185,10 @@ impl<'a> Target<'a> {
         };
         let after = match self.metadata(&answer) {
             Ok(after) => after,
-            Err(stop) => return Sent { wrote: Wrote::Yes, result: Err(stop) },
+            Err(stop) => {
+                let wrote = if self.is_ours(&answer) { Wrote::Yes } else { Wrote::Unknown };
+                return Sent { wrote, result: Err(stop) };
+            }
         };
         if matches!(verdict, Verdict::Change { version } if *version == after.resource_version) {
             return Sent { wrote: Wrote::No, result: Ok(()) };
@@ -186,7 +198,9 @@ impl<'a> Target<'a> {
             // apply only, which would then change an object that nobody changed. So that is done now.
             // Where it cannot be done (some fields may be set once only), the object is applied all the same.
             if let Err(error) = requests.send(&path, Some(&self.body)).await {
-                tracing::debug!(object = self.label(), "not settled: {error}");
+                // By its code alone: a server may quote a Secret.
+                let code = if let RequestError::Answered(status) = &error { status.code } else { 0 };
+                tracing::debug!(object = self.label(), code, "not settled");
             }
         }
         Sent { wrote: Wrote::Yes, result: Ok(()) }
@@ -204,18 +218,28 @@ impl<'a> Target<'a> {
 
     /// The object's metadata on the server. An object that is being deleted would take the apply with it.
     fn metadata(&self, text: &str) -> Result<Metadata, Stop> {
-        let live: Option<Live> = serde_json::from_str(text).ok();
-        let ours = |live: &Live| {
-            let Metadata { name, resource_version, .. } = &live.metadata;
-            live.kind == self.object.kind() && name == self.object.name() && !resource_version.is_empty()
-        };
-        let live = live
-            .filter(ours)
-            .ok_or_else(|| self.fail("the server's answer is not this object".to_owned()))?;
+        let live = self.live(text).filter(|live| !live.metadata.resource_version.is_empty());
+        let live = live.ok_or_else(|| self.fail(NOT_THIS.to_owned()))?;
         if live.metadata.deletion_timestamp.is_some() {
             return Err(self.fail("it is being deleted; wait until it is gone".to_owned()));
         }
         Ok(live.metadata)
+    }
+
+    /// The version that a dry run's answer has; empty for an object that would be created.
+    fn tried(&self, text: &str) -> Result<String, Stop> {
+        let live = self.live(text).ok_or_else(|| self.fail(NOT_THIS.to_owned()))?;
+        Ok(live.metadata.resource_version)
+    }
+
+    fn is_ours(&self, text: &str) -> bool {
+        self.live(text).is_some()
+    }
+
+    /// An answer that is this object.
+    fn live(&self, text: &str) -> Option<Live> {
+        let live: Option<Live> = serde_json::from_str(text).ok();
+        live.filter(|live| live.kind == self.object.kind() && live.metadata.name == self.object.name())
     }
 
     fn version(&self, text: &str) -> Result<String, Stop> {
@@ -231,9 +255,9 @@ impl<'a> Target<'a> {
     fn stop(&self, error: RequestError) -> Stop {
         match error {
             RequestError::Answered(status) => {
-                let Refusal { lines, conflict } = Refusal::of(&status, self.object);
-                let misses = misses(&status);
-                Stop::Object(Failure { object: self.label(), message: lines.join("\n"), conflict, misses })
+                let Refusal { lines, conflict } = Refusal::of(&status, self.object, self.secret.get());
+                let later = Later::of(&status);
+                Stop::Object(Failure { object: self.label(), message: lines.join("\n"), conflict, later })
             }
             error => Stop::Run(error),
         }
@@ -255,15 +279,4 @@ fn without_counts(text: Option<&str>) -> Option<serde_json::Value> {
         manager.as_object_mut()?.remove("time");
     }
     Some(value)
-}
-
-/// What an answer says is missing: an object that another one names. That somebody lacks a right is no such answer.
-fn misses(status: &Status) -> Option<String> {
-    let said = match status.code {
-        404 => status.message.as_str(),
-        403 => status.message.split_once(" is forbidden: ")?.1,
-        _ => return None,
-    };
-    let rights = said.starts_with("User ") || said.contains("attempting to grant");
-    (!rights).then(|| said.to_owned())
 }
