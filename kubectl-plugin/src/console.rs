@@ -1,9 +1,12 @@
 //! What the user sees when something is wrong: `error:`, the problems, a `hint:`, an exit code.
 
 use std::fmt;
+use std::fs::File;
 use std::io::{self, Write as _};
+use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use lathe_pipeline::Problem;
 
 /// Usage, or something unexpected.
@@ -61,12 +64,21 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+/// The reader of standard output went away, as `head` does.
+#[derive(Debug)]
+struct ReaderGone;
+
+impl fmt::Display for ReaderGone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nobody reads standard output any more")
+    }
+}
+
+impl std::error::Error for ReaderGone {}
+
 /// Tells an error and gives its exit code. A reader that went away is no error.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    if error
-        .chain()
-        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe))
-    {
+    if error.is::<ReaderGone>() {
         return ExitCode::SUCCESS;
     }
     let Some(failure) = error.downcast_ref::<Failure>() else {
@@ -113,8 +125,10 @@ pub(crate) fn note(message: &str) {
 
 /// Writes to standard output, all at once.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()?;
-    Ok(())
+    // As a file, because the standard library takes standard output that cannot be written for one that nobody wants.
+    let out = io::stdout().as_fd().try_clone_to_owned().map(File::from);
+    match out.and_then(|mut out| out.write_all(text.as_bytes())) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(ReaderGone.into()),
+        written => written.context("standard output cannot be written"),
+    }
 }

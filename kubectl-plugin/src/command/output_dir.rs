@@ -3,159 +3,149 @@
 //! A list of what was written, with digests, lies beside the files. It decides what may be overwritten and removed: what
 //! somebody else put there, or changed, stays as it is, and the run says so.
 
+mod list;
+
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::Context as _;
 use lathe_manifest::{Object, digest, write};
-use serde_json::Value;
 
-use super::project::write_atomically;
+pub(crate) use self::list::LIST;
+use self::list::{Files, Folder, State};
 use crate::cli::ObjectFormat;
 use crate::console::{self, Failure};
-
-/// The list of what was written.
-const LIST: &str = ".lathe-files.json";
 
 /// The longest name of a file that is used as it is; file systems end at 255 bytes.
 const LONGEST: usize = 200;
 
-/// Names of files, each with the digest of what was written there.
-type Files = BTreeMap<String, String>;
+/// A file to be written.
+struct Wanted {
+    text: String,
+    secret: bool,
+    label: String,
+}
 
 pub(super) fn write<'a>(
-    folder: &Path,
+    path: &Path,
     objects: impl Iterator<Item = &'a Object>,
     format: ObjectFormat,
 ) -> anyhow::Result<()> {
+    let texts = texts(objects, format)?;
+    let folder = Folder::open(path)?;
+    let old: Vec<String> = folder.names().filter(|name| !texts.contains_key(*name)).cloned().collect();
+    if texts.is_empty() && !old.is_empty() {
+        // An input that failed to be made is empty, too.
+        let failure = Failure::refused(
+            format!(
+                "the input holds no object, and {} holds {} files of an earlier run",
+                path.display(),
+                old.len()
+            ),
+            &[],
+        );
+        return Err(failure.with_hint("remove the folder if it is to be empty").into());
+    }
+    refuse_foreign(path, &folder, &texts)?;
+    folder.sweep()?;
+    let files: Files = texts
+        .iter()
+        // What somebody else put there, equal as it is, stays theirs.
+        .filter(|(name, text)| {
+            !matches!(folder.state(name), Ok(State::Foreign)) || !folder.holds(name, &text.text)
+        })
+        .map(|(name, text)| (name.clone(), digest::of_bytes(text.text.as_bytes())))
+        .collect();
+    let todo: Vec<(&String, &Wanted)> =
+        texts.iter().filter(|(name, text)| !folder.holds(name, &text.text)).collect();
+    let all = texts.len();
+    if !todo.is_empty() {
+        folder.begin(&files)?;
+    }
+    for (index, (name, text)) in todo.iter().enumerate() {
+        folder.write(name, &text.text, text.secret).with_context(|| {
+            format!(
+                "{}: {index} of {} files are written; run it again to write the rest",
+                path.display(),
+                todo.len()
+            )
+        })?;
+    }
+    let mut removed = 0;
+    for name in &old {
+        match folder.state(name)? {
+            State::Ours => {
+                folder.remove(name)?;
+                removed += 1;
+            }
+            State::Changed | State::Foreign => {
+                let file = path.join(name);
+                console::warn(&format!("{}: it was changed since Lathe wrote it, and stays", file.display()));
+            }
+            State::Gone => {}
+        }
+    }
+    if !folder.is(&files) {
+        folder.end(&files)?;
+    }
+    let written = todo.len();
+    console::note(&format!("{}: {all} files, {written} of them written, {removed} removed", path.display()));
+    Ok(())
+}
+
+/// The text of each file, by its name.
+fn texts<'a>(
+    objects: impl Iterator<Item = &'a Object>,
+    format: ObjectFormat,
+) -> anyhow::Result<BTreeMap<String, Wanted>> {
     let ending = match format {
         ObjectFormat::Yaml => "yaml",
         ObjectFormat::Json => "json",
         ObjectFormat::Jsonl => {
-            return Err(Failure::usage(
-                "`-o jsonl` is a stream, and `--output-dir` writes a file per object",
-            )
-            .into());
+            let told = "`-o jsonl` is a stream, and `--output-dir` writes a file per object";
+            return Err(Failure::usage(told).into());
         }
     };
-    let mut files: BTreeMap<String, String> = BTreeMap::new();
+    let mut texts: BTreeMap<String, Wanted> = BTreeMap::new();
+    let mut clashes = Vec::new();
     for object in objects {
         let name = format!("{}.{ending}", stem(object));
-        if files.insert(name.clone(), one(object, format)).is_some() {
-            // Kinds that differ by case alone; a file must not stand for two objects.
-            return Err(Failure::refused(
-                format!("two objects would be the file {name}; nothing is written"),
-                &[],
-            )
-            .into());
+        let text = Wanted { text: one(object, format), secret: object.is_secret(), label: object.label() };
+        if let Some(first) = texts.get(&name) {
+            clashes.push(format!("{} and {} would both be {name}", first.label, text.label));
         }
+        texts.insert(name, text);
     }
-    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    let known = listed(folder)?;
-    let foreign: Vec<String> = files
-        .iter()
-        .filter(|(name, text)| {
-            state(folder, name, known.get(*name)) == State::Foreign && !holds(folder, name, text)
-        })
-        .map(|(name, _)| format!("{}: it is there, and Lathe did not write it", folder.join(name).display()))
-        .collect();
-    if !foreign.is_empty() {
-        let failure =
-            Failure::refused("files are in the way; nothing is written", &[]).with_problems(foreign);
-        return Err(failure.with_hint("move them away, or name another folder").into());
+    if clashes.is_empty() {
+        return Ok(texts);
     }
-    let mut list: Files =
-        files.iter().map(|(name, text)| (name.clone(), digest::of_bytes(text.as_bytes()))).collect();
-    let stale: Vec<(&String, &String)> =
-        known.iter().filter(|(name, _)| !files.contains_key(*name)).collect();
-    // While files are written, the list names the old and the new ones, so that a run that is killed loses none.
-    let both = stale.iter().map(|(name, digest)| ((*name).clone(), (*digest).clone()));
-    keep(folder, &list.clone().into_iter().chain(both).collect())?;
-    let mut written = 0;
-    for (name, text) in &files {
-        if !holds(folder, name, text) {
-            write_atomically(&folder.join(name), text.as_bytes())?;
-            written += 1;
-        }
-    }
-    let mut removed = 0;
-    for (name, digest) in stale {
-        match state(folder, name, Some(digest)) {
-            State::Ours => {
-                fs::remove_file(folder.join(name))
-                    .with_context(|| folder.join(name).display().to_string())?;
-                removed += 1;
-            }
-            State::Foreign => {
-                let path = folder.join(name);
-                console::warn(&format!("{}: it was changed since Lathe wrote it, and stays", path.display()));
-            }
-            State::Gone => {}
-        }
-        list.remove(name);
-    }
-    keep(folder, &list)?;
-    let all = files.len();
-    console::note(&format!(
-        "{}: {all} files, {written} of them written, {removed} removed",
-        folder.display()
-    ));
-    Ok(())
+    // Kinds that differ by case or by where their group begins; a file must not stand for two objects.
+    let failure = Failure::refused("objects share a file; nothing is written", &[]).with_problems(clashes);
+    Err(failure.with_hint("render them without `--output-dir`").into())
 }
 
-/// What lies under a name.
-#[derive(PartialEq, Eq)]
-enum State {
-    Gone,
-    /// What Lathe wrote, unchanged.
-    Ours,
-    Foreign,
-}
-
-fn state(folder: &Path, name: &str, digest: Option<&String>) -> State {
-    let path = folder.join(name);
-    match fs::symlink_metadata(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => State::Gone,
-        Ok(meta) if meta.is_file() => {
-            let same = digest
-                .is_some_and(|digest| fs::read(&path).is_ok_and(|have| digest::of_bytes(&have) == *digest));
-            if same { State::Ours } else { State::Foreign }
-        }
-        _ => State::Foreign,
+/// Files that Lathe did not write as they are, in places where it would.
+fn refuse_foreign(path: &Path, folder: &Folder, texts: &BTreeMap<String, Wanted>) -> anyhow::Result<()> {
+    let mut foreign = Vec::new();
+    for (name, text) in texts {
+        let told = match folder.state(name)? {
+            State::Gone | State::Ours => continue,
+            State::Changed | State::Foreign if folder.holds(name, &text.text) => continue,
+            State::Changed => "it was changed since Lathe wrote it",
+            State::Foreign => "it is there, and Lathe did not write it",
+        };
+        foreign.push(format!("{}: {told}", path.join(name).display()));
     }
-}
-
-/// Whether a plain file of this name holds the text already.
-fn holds(folder: &Path, name: &str, text: &str) -> bool {
-    let path = folder.join(name);
-    fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_file())
-        && fs::read(&path).is_ok_and(|have| have == text.as_bytes())
-}
-
-/// The list as an earlier run left it. Names that lead elsewhere are none of ours.
-fn listed(folder: &Path) -> anyhow::Result<Files> {
-    let path = folder.join(LIST);
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Files::new()),
-        Err(error) => return Err(Failure::usage(format!("{}: {error}", path.display())).into()),
+    if foreign.is_empty() {
+        return Ok(());
+    }
+    let hint = if folder.has_list() {
+        "move them away, or name another folder"
+    } else {
+        "the folder has no list of what Lathe wrote there (`.lathe-files`); move the files away, or name another folder"
     };
-    let list: Value = serde_json::from_str(&text)
-        .map_err(|_| Failure::usage(format!("{} is not a list that Lathe wrote", path.display())))?;
-    let entries = list["files"].as_object().cloned().unwrap_or_default().into_iter();
-    let plain = |name: &str| !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']);
-    let text = |digest: Value| digest.as_str().map(ToOwned::to_owned);
-    Ok(entries
-        .filter(|(name, _)| plain(name))
-        .filter_map(|(name, digest)| Some((name, text(digest)?)))
-        .collect())
-}
-
-fn keep(folder: &Path, files: &Files) -> anyhow::Result<()> {
-    let list = serde_json::json!({"files": files});
-    write_atomically(&folder.join(LIST), format!("{list:#}\n").as_bytes())
+    let failure = Failure::refused("files are in the way; nothing is written", &[]).with_problems(foreign);
+    Err(failure.with_hint(hint).into())
 }
 
 fn one(object: &Object, format: ObjectFormat) -> String {

@@ -10,6 +10,7 @@ use lathe_pipeline::source::{self, Inputs};
 use lathe_pipeline::{Environment, EnvironmentError, Lock, Pipeline, Plugins, Problem, Render, Variables};
 use lathe_runtime::Runtime;
 
+use super::output_dir::LIST;
 use crate::cli::{Source, Target};
 use crate::console::{self, Failure};
 use crate::settings::{Settings, builtin};
@@ -192,9 +193,10 @@ pub(crate) fn runtime(settings: &Settings) -> anyhow::Result<Runtime> {
 pub(crate) fn write_report(path: &Path, bytes: &[u8], project: &Project) -> anyhow::Result<()> {
     let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let own = [project.file.clone(), project.lock_file()];
-    if own.iter().any(|file| fs::canonicalize(file).is_ok_and(|file| file == real)) {
+    let is_own = own.iter().any(|file| fs::canonicalize(file).is_ok_and(|file| file == real));
+    if is_own || real.file_name().is_some_and(|name| name == LIST) {
         return Err(Failure::usage(format!(
-            "{} is the pipeline's own file; the report needs another",
+            "{} is a file of Lathe's own; the report needs another",
             path.display()
         ))
         .into());
