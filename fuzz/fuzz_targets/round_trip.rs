@@ -1,7 +1,7 @@
-//! What is read and written reads back the same.
+//! What is read and written reads back the same, as YAML and as JSON.
 #![no_main]
 
-use lathe_manifest::{ReadOptions, Reader, write};
+use lathe_manifest::{ReadOptions, Reader, json, write};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -11,6 +11,8 @@ fuzz_target!(|bytes: &[u8]| {
         let mut text = String::new();
         write::yaml_document(&mut text, &value);
         let again = Reader::documents(ReadOptions::default(), "again.yaml", text.as_bytes());
-        assert_eq!(again.ok().as_deref(), Some([value].as_slice()), "{text}");
+        assert_eq!(again.ok().as_deref(), Some([value.clone()].as_slice()), "{text}");
+        let text = json::to_string(&value);
+        assert_eq!(json::parse(&text).ok(), Some(value), "{text}");
     }
 });

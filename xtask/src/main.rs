@@ -6,6 +6,7 @@ mod bench;
 mod cluster;
 mod dist;
 mod docs;
+mod fuzz;
 mod lint;
 mod lock;
 mod process;
@@ -30,8 +31,13 @@ enum Verb {
     Test(test::Flags),
     /// Check formatting and lints
     Lint(lint::Flags),
-    /// Measure the portal's render, cold and warm, against kustomize
+    /// Measure what Lathe costs, small and large, beside kustomize and sigs.k8s.io/yaml
     Bench(bench::Flags),
+    /// Fuzz what reads bytes
+    Fuzz(fuzz::Flags),
+    /// Run a program and print microseconds of wall and processor time, and bytes of memory
+    #[command(hide = true)]
+    Measure(bench::Measure),
     /// Build the pinned programs that tests need, into a cache outside the checkout
     Tools,
     /// Run the cluster that tests use, until Ctrl-C
@@ -50,6 +56,8 @@ fn main() -> ExitCode {
         Verb::Test(flags) => test::run(&flags),
         Verb::Lint(flags) => lint::run(&flags),
         Verb::Bench(flags) => bench::run(&flags),
+        Verb::Fuzz(flags) => flags.run(),
+        Verb::Measure(measure) => measure.run(),
         Verb::Tools => tools::run(),
         Verb::Cluster => cluster::run(),
         Verb::Docs(flags) => docs::run(&flags),

@@ -6,9 +6,9 @@ use anyhow::bail;
 use clap::Args;
 
 use crate::cluster::Cluster;
-use crate::lint;
 use crate::process::{self, cargo, root};
 use crate::tools::{self, Tool as _};
+use crate::{fuzz, lint};
 
 #[derive(Args)]
 pub(crate) struct Flags {
@@ -66,6 +66,14 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<()> {
             skipped.push(format!("{} (needs {})", tier.name, tier.needs));
         }
     }
+    if flags.require_all {
+        for target in fuzz::TRIED {
+            eprintln!("== fuzzing, {} seconds: {target}", fuzz::SECONDS);
+            fuzz::run(target, fuzz::SECONDS)?;
+        }
+    } else {
+        eprintln!("SKIPPED: fuzzing (`cargo xtask fuzz read`, or --require-all)");
+    }
     if !root().join("../shared/corpus").is_dir() {
         eprintln!("SKIPPED: real manifests (data beside the checkout that is not part of it)");
     }
@@ -107,7 +115,7 @@ fn readers() -> anyhow::Result<()> {
 fn on_cluster() -> anyhow::Result<()> {
     process::run(ignored("xtask", "cluster"))?;
     let cluster = Cluster::start()?;
-    for test in ["cluster", "cluster_sets"] {
+    for test in ["cluster", "cluster_refusals", "cluster_sets"] {
         let mut command = ignored("kubectl-lathe", test);
         command.env("LATHE_TEST_KUBECONFIG", cluster.kubeconfig());
         command.env("LATHE_TEST_KUBECTL", cluster.kubectl());
