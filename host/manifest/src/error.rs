@@ -75,6 +75,21 @@ impl fmt::Display for Lines<'_> {
     }
 }
 
+/// A key that has a name, or one that must not be named.
+pub(crate) struct Key<'a>(pub(crate) &'a Option<Box<str>>);
+
+impl fmt::Display for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const LONGEST: usize = 60;
+        let Some(name) = self.0 else { return f.write_str("a key") };
+        // Line breaks in a name must not look like lines of ours.
+        let shown = name.chars().take(LONGEST).flat_map(char::escape_debug);
+        let shown: String = shown.collect();
+        let rest = if name.chars().nth(LONGEST).is_some() { "…" } else { "" };
+        write!(f, "the key `{shown}{rest}`")
+    }
+}
+
 /// What can be wrong with a document.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -101,13 +116,27 @@ pub enum ReadErrorKind {
     #[error("content follows the end of the document; separate documents with a line `---`")]
     SecondDocument,
     /// One key twice in a map.
-    #[error("the key `{key}` stands here again; it stood on line {} first", first.line)]
+    #[error("{} stands here again; it stood on line {} first", Key(key), first.line)]
     DuplicateKey {
-        /// The key.
-        key: Box<str>,
+        /// The key; `None` where its name may be secret.
+        key: Option<Box<str>>,
         /// Where it stood first, in the file.
         first: Position,
     },
+    /// U+FEFF behind the first character. go-yaml looks for it at the start of its buffer, wherever that happens to stand, and
+    /// drops the first characters of lines from there on.
+    #[error(
+        "a byte order mark stands within the document, behind which kubectl loses characters by chance; write it as `\\ufeff` in double quotes"
+    )]
+    ByteOrderMark,
+    /// UTF-16 that kubectl cuts apart within characters, or of which it drops all but the first document.
+    #[error(
+        "text in UTF-16 may hold one document, and no character with the bytes of a line break; write UTF-8"
+    )]
+    Utf16,
+    /// Aliases that kubectl takes for an attack.
+    #[error("too much of the document comes out of aliases; kubectl refuses it as excessive aliasing")]
+    ExcessiveAliasing,
     /// `<<` with something that is no map.
     #[error("`<<` takes a map or a list of maps")]
     MergeValue,

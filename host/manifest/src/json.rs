@@ -20,7 +20,7 @@ pub(crate) const MAX_KEY_BYTES: usize = 64 << 10;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct JsonError {
-    /// What is wrong; holds no piece of the text but names of repeated members.
+    /// What is wrong; holds no piece of the text.
     pub message: String,
     /// Where.
     pub at: Position,
@@ -35,19 +35,24 @@ impl JsonError {
     }
 }
 
-impl From<serde_json::Error> for JsonError {
-    fn from(error: serde_json::Error) -> Self {
+impl JsonError {
+    /// What serde says, of this text.
+    fn new(error: &serde_json::Error, text: &str) -> Self {
         let message = error.to_string();
-        let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(head, _)| head).to_owned();
-        Self { message, at: Position { line: error.line().max(1), column: error.column().max(1) } }
+        let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(head, _)| head);
+        // It counts columns in bytes.
+        let line = text.split('\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
+        let before = line.get(..error.column().saturating_sub(1)).unwrap_or(line);
+        let at = Position { line: error.line().max(1), column: before.chars().count() + 1 };
+        Self { message: format!("this is no JSON: {}", message.replace("ident", "word")), at }
     }
 }
 
 /// Reads one value; anything but white space behind it is an error, and so is a repeated member.
 pub fn parse(text: &str) -> Result<Value, JsonError> {
     let mut deserializer = deserializer(text);
-    let value = Value::deserialize(&mut deserializer)?;
-    deserializer.end()?;
+    let value = Value::deserialize(&mut deserializer).map_err(|error| JsonError::new(&error, text))?;
+    deserializer.end().map_err(|error| JsonError::new(&error, text))?;
     Ok(value)
 }
 
@@ -67,8 +72,8 @@ pub(crate) struct Streamed {
     pub(crate) length: usize,
 }
 
-/// Reads values that follow one another.
-pub(crate) fn stream(text: &str) -> Result<Vec<Streamed>, JsonError> {
+/// Reads values that follow one another; an error comes with the number of the value, from 1.
+pub(crate) fn stream(text: &str) -> Result<Vec<Streamed>, (usize, JsonError)> {
     let mut values = Vec::new();
     let mut stream = deserializer(text).into_iter::<Value>();
     let (mut at, mut counted) = (Position { line: 1, column: 1 }, 0);
@@ -85,7 +90,7 @@ pub(crate) fn stream(text: &str) -> Result<Vec<Streamed>, JsonError> {
             }
             None => at.column += passed.chars().count(),
         }
-        let value = value?;
+        let value = value.map_err(|error| (values.len() + 1, JsonError::new(&error, text)))?;
         values.push(Streamed { value, at, length: stream.byte_offset() - start });
     }
 }
@@ -232,7 +237,8 @@ impl<'de> Visitor<'de> for Nested {
             }
             entries.push((key.into(), access.next_value_seed(inner)?));
         }
-        let twice = |key| A::Error::custom(format_args!("the member `{key}` stands there twice"));
+        // Not by name, which may be a Secret's; the place is the end of the object.
+        let twice = |_| A::Error::custom("a member stands there twice in the object that ends here");
         Map::from_entries(entries).map(Value::Object).map_err(twice)
     }
 }
@@ -249,7 +255,7 @@ mod tests {
 
     #[test]
     fn repeated_members_and_trailing_text_are_refused() {
-        assert!(parse(r#"{"a":1,"a":2}"#).unwrap_err().message.contains("`a` stands there twice"));
+        assert!(parse(r#"{"a":1,"a":2}"#).unwrap_err().message.contains("a member stands there twice"));
         assert!(parse("{} x").is_err());
     }
 

@@ -21,6 +21,7 @@ pub mod pointer;
 mod read;
 mod scalar;
 mod split;
+mod time;
 mod value;
 pub mod write;
 mod yaml;

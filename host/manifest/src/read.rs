@@ -1,13 +1,18 @@
 //! From the bytes of files to objects, with every problem of every document told at once.
 
+mod encoding;
+mod list;
+
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::error::{Position, ReadError, ReadErrorKind};
-use crate::excerpt::Excerpt;
+use crate::error::{Key, Position, ReadError, ReadErrorKind};
+use crate::excerpt::{self, Excerpt};
 use crate::json::{self, Streamed};
 use crate::object::{Object, Source};
 use crate::split::{self, Document};
-use crate::value::{Map, Value};
+use crate::value::Value;
 use crate::yaml::{self, Keys};
 
 /// Bounds on what is read, and how forgiving reading is.
@@ -24,6 +29,8 @@ pub struct ReadOptions {
     pub max_document_bytes: usize,
     /// How many bytes a key may have. Default 64 KiB.
     pub max_key_bytes: usize,
+    /// The inputs hold secret values as a whole: nothing of their text is told, neither a line nor the name of a key.
+    pub confidential: bool,
     /// Take the last of repeated keys, as kubectl does without a word, and warn; else they are refused.
     pub lenient_duplicates: bool,
 }
@@ -36,6 +43,7 @@ impl Default for ReadOptions {
             max_bytes: 1 << 30,
             max_document_bytes: 64 << 20,
             max_key_bytes: json::MAX_KEY_BYTES,
+            confidential: false,
             lenient_duplicates: false,
         }
     }
@@ -75,7 +83,7 @@ impl Reader {
         let before = self.errors.len();
         for Parsed { document, at, template, value } in self.parse(&file, bytes) {
             let source = Source { file: file.clone(), document, at, template };
-            self.document(&source, value);
+            self.document(&source, None, value);
         }
         self.errors[before..].sort_by_key(|error| error.at);
     }
@@ -93,36 +101,29 @@ impl Reader {
             self.fail(file, 0, START, ReadErrorKind::Size(self.options.max_bytes));
             return Vec::new();
         }
-        let decoded;
-        let text = match std::str::from_utf8(bytes) {
+        let text = match encoding::decode(bytes) {
             Ok(text) => text,
-            Err(error) => {
-                let Some(text) = utf16(bytes) else {
-                    let sound = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-                    let at = Position::of(&sound, sound.len());
-                    self.fail(file, 0, at, ReadErrorKind::Encoding);
-                    return Vec::new();
-                };
-                decoded = text;
-                &decoded
+            Err((at, kind)) => {
+                self.fail(file, 0, at, kind);
+                return Vec::new();
             }
         };
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        if text.trim_start().starts_with('{')
-            && let Some(parsed) = self.json(file, text)
-        {
-            return parsed;
+        // Behind a byte order mark kubectl sees no JSON.
+        let json = if text.trim_start().starts_with('{') { self.json(file, &text) } else { None };
+        let parsed = json.unwrap_or_else(|| self.yaml(file, &text));
+        if matches!(text, Cow::Owned(_)) && parsed.len() > 1 {
+            self.fail(file, 2, parsed[1].at, ReadErrorKind::Utf16);
         }
-        self.yaml(file, text)
+        parsed
     }
 
     /// Values of a JSON stream; `None` where it is flow style YAML, which looks like JSON.
     fn json(&mut self, file: &Arc<str>, text: &str) -> Option<Vec<Parsed>> {
         let values = match json::stream(text) {
             Ok(values) => values,
-            Err(error) if file.ends_with(".json") || error.only_json_could_know() => {
-                let excerpt = Excerpt::of(text, error.at, 1);
-                self.refuse(file, 0, error.at, excerpt, ReadErrorKind::Json(error.message));
+            Err((document, error)) if file.ends_with(".json") || error.only_json_could_know() => {
+                // JSON stands on few lines, and a Secret's value on any of them.
+                self.fail(file, document, error.at, ReadErrorKind::Json(error.message));
                 return Some(Vec::new());
             }
             Err(_) => return None,
@@ -141,77 +142,51 @@ impl Reader {
 
     fn yaml(&mut self, file: &Arc<str>, text: &str) -> Vec<Parsed> {
         let (documents, glued) = split::documents(text);
+        // Text behind a separator is cut off, and may say what the rest is.
+        let cut: HashSet<usize> = glued.iter().map(|separator| separator.line + 1).collect();
+        let is_whole = |document: &Document<'_>| !cut.contains(&document.line);
         for separator in glued {
             self.fail(file, 0, Position { line: separator.line, column: 1 }, ReadErrorKind::GluedSeparator);
         }
         let mut parsed = Vec::with_capacity(documents.len());
+        let mut before: Option<&Document<'_>> = None;
         for (document, number) in documents.iter().zip(1..) {
-            let warnings = &mut self.warnings;
-            let duplicate = |key: &str, at: Position| {
-                let line = at.within(document.line).line;
-                warnings.push(format!("{file}:{line}: the key `{key}` is repeated; the last one counts"));
-            };
-            match tree(document, &self.options, &mut self.keys, duplicate) {
+            let mut repeated: Vec<(Box<str>, usize)> = Vec::new();
+            let duplicate =
+                |key: &str, at: Position| repeated.push((key.into(), at.within(document.line).line));
+            let read = tree(document, &self.options, &mut self.keys, duplicate);
+            let open = (read.is_err() || !repeated.is_empty())
+                && !self.options.confidential
+                && is_whole(document)
+                && before.is_none_or(is_whole)
+                && excerpt::is_open(&document.text, before.map(|before| before.text.as_ref()));
+            for (key, line) in repeated {
+                let key = open.then_some(key);
+                self.warnings
+                    .push(format!("{file}:{line}: {} stands here again; the last one counts", Key(&key)));
+            }
+            match read {
                 Ok(None) => {}
                 Ok(Some((value, at))) => {
                     let (at, template) = (at.within(document.line), document.template().map(Into::into));
                     parsed.push(Parsed { document: number, at, template, value });
                 }
                 Err(mut error) => {
-                    if let ReadErrorKind::DuplicateKey { first, .. } = &mut error.kind {
+                    if let ReadErrorKind::DuplicateKey { first, key } = &mut error.kind {
                         *first = first.within(document.line);
+                        key.take_if(|_| !open);
                     }
-                    let excerpt = Excerpt::of(&document.text, error.at, document.line);
-                    self.refuse(file, number, error.at.within(document.line), excerpt, error.kind);
+                    let told = if self.options.confidential {
+                        Excerpt::default()
+                    } else {
+                        Excerpt::of(&document.text, open, error.at, document.line)
+                    };
+                    self.refuse(file, number, error.at.within(document.line), told, error.kind);
                 }
             }
+            before = Some(document);
         }
         parsed
-    }
-
-    /// Takes a document's value: one object, or a list of them.
-    fn document(&mut self, source: &Source, value: Value) {
-        if value == Value::Null {
-            return;
-        }
-        let Value::Object(mut map) = value else {
-            self.fail_at(source, None, ReadErrorKind::NotAnObject(value.type_name()));
-            return;
-        };
-        for field in ["apiVersion", "kind"] {
-            if map.get(field).and_then(Value::as_str).is_none_or(str::is_empty) {
-                self.fail_at(source, None, ReadErrorKind::MissingField(field));
-                return;
-            }
-        }
-        for field in ["name", "namespace", "generateName"] {
-            let value = map.get("metadata").and_then(|metadata| metadata.get(field));
-            if value.is_some_and(|value| value.as_str().is_none() && *value != Value::Null) {
-                self.fail_at(source, map.get("kind"), ReadErrorKind::MetadataText(field));
-                return;
-            }
-        }
-        // kubectl takes whatever has `items` at its top for a list, and gives items without a kind the list's own.
-        let Some(items) = map.remove("items") else {
-            self.objects.push(Object::new(Value::Object(map), source.clone()));
-            return;
-        };
-        match items {
-            Value::Array(items) => {
-                for mut item in items {
-                    inherit_type(&mut item, &map);
-                    self.document(source, item);
-                }
-            }
-            Value::Null => {}
-            _ => self.fail_at(source, map.get("kind"), ReadErrorKind::Items),
-        }
-    }
-
-    /// Notes a problem of an object that was read.
-    fn fail_at(&mut self, source: &Source, what: Option<&Value>, kind: ReadErrorKind) {
-        let object = what.and_then(Value::as_str).map(Into::into);
-        self.refuse(&source.file, source.document, source.at, Excerpt { object, lines: None }, kind);
     }
 
     fn fail(&mut self, file: &Arc<str>, document: usize, at: Position, kind: ReadErrorKind) {
@@ -254,72 +229,80 @@ fn tree(
     yaml::tree(&document.text, options, keys, duplicate)
 }
 
-/// Gives an item of a typed list, such as `ConfigMapList`, the type that it leaves out.
-fn inherit_type(item: &mut Value, list: &Map) {
-    let Value::Object(item) = item else { return };
-    let kind = list.get("kind").and_then(Value::as_str).unwrap_or_default();
-    let kind = kind.strip_suffix("List").unwrap_or(kind);
-    if kind.is_empty() {
-        return;
-    }
-    let absent = |item: &Map, field| item.get(field).is_none_or(|value| value.as_str() == Some(""));
-    if absent(item, "kind") && absent(item, "apiVersion") {
-        item.insert("kind", kind.into());
-        if let Some(version) = list.get("apiVersion") {
-            item.insert("apiVersion", version.clone());
-        }
-    }
-}
-
-/// UTF-16 text that says so by its byte order mark.
-fn utf16(bytes: &[u8]) -> Option<String> {
-    let (mark, rest) = bytes.split_first_chunk::<2>()?;
-    let unit: fn([u8; 2]) -> u16 = match mark {
-        [0xff, 0xfe] => u16::from_le_bytes,
-        [0xfe, 0xff] => u16::from_be_bytes,
-        _ => return None,
-    };
-    if rest.len() % 2 != 0 {
-        return None;
-    }
-    let units = rest.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
-    char::decode_utf16(units).collect::<Result<String, _>>().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Vec<Object>, Vec<ReadError>> {
+    pub(super) fn read(text: &str) -> Result<Vec<Object>, Vec<ReadError>> {
         let mut reader = Reader::new(ReadOptions::default());
         reader.add("x.yaml", text.as_bytes());
         reader.finish().map(|(objects, _)| objects)
     }
 
-    fn errors(text: &str) -> Vec<String> {
+    pub(super) fn errors(text: &str) -> Vec<String> {
         read(text).unwrap_err().iter().map(ToString::to_string).collect()
     }
 
     #[test]
-    fn lists_are_taken_apart() {
-        let text = "apiVersion: v1\nkind: ConfigMapList\nitems:\n- metadata: {name: a}\n- {metadata: {name: b}, apiVersion: v1, kind: Secret}\n";
-        let objects = read(text).unwrap();
-        assert_eq!(objects.iter().map(Object::label).collect::<Vec<_>>(), ["ConfigMap/a", "Secret/b"]);
-        assert_eq!(objects[0].api_version(), "v1");
-        assert!(read("apiVersion: v1\nkind: List\nitems: []\n").unwrap().is_empty());
-    }
-
-    #[test]
     fn every_problem_is_told_with_its_place() {
-        let text = "kind: A\n---\napiVersion: v1\nkind: B\nkind: C\n---\napiVersion: v1\nkind: D\nx: 'open\n";
+        let text =
+            "kind: A\n---\napiVersion: v1\nkind: B\nx: 1\nx: 2\n---\napiVersion: v1\nkind: D\nx: 'open\n";
         let told = errors(text);
         assert_eq!(told[0], "x.yaml:1:1: document 1: `apiVersion` is missing or no text");
         assert_eq!(
             told[1],
-            "x.yaml:5:1: document 2: B: the key `kind` stands here again; it stood on line 4 first\n5 | kind: C\n  | ^"
+            "x.yaml:6:1: document 2: B: the key `x` stands here again; it stood on line 5 first\n6 | x: 2\n  | ^"
         );
         assert!(told[2].starts_with("x.yaml:"), "{told:?}");
         assert_eq!(told.len(), 3);
+    }
+
+    #[test]
+    fn names_of_keys_are_told_only_where_the_line_is() {
+        let secret = "apiVersion: v1\nkind: Secret\nstringData:\n  hunter2: 1\n  hunter2: 2\n";
+        assert_eq!(
+            errors(secret)[0],
+            "x.yaml:5:3: document 1: Secret: a key stands here again; it stood on line 4 first"
+        );
+        let mut reader = Reader::new(ReadOptions { lenient_duplicates: true, ..ReadOptions::default() });
+        reader.add("x.yaml", secret.as_bytes());
+        reader.add("y.yaml", secret.replace("Secret", "A").replace("stringData", "data").as_bytes());
+        let warnings = reader.finish().unwrap().1;
+        assert_eq!(warnings[0], "x.yaml:5: a key stands here again; the last one counts");
+        assert_eq!(warnings[1], "y.yaml:5: the key `hunter2` stands here again; the last one counts");
+        let key = format!("\"a\\n{}\"", "b".repeat(200));
+        let long = errors(&format!("apiVersion: v1\nkind: A\nx: {{{key}: 1, {key}: 2}}\n"));
+        assert!(long[0].contains("`a\\nbbb") && long[0].lines().next().unwrap().len() < 160, "{long:?}");
+    }
+
+    #[test]
+    fn byte_order_marks_are_taken_only_where_yaml_drops_them() {
+        let values = |text: &str| Reader::documents(ReadOptions::default(), "x", text.as_bytes());
+        assert_eq!(values("\u{feff}a: 1\n---\n\u{feff}b: 2\n").unwrap().len(), 2);
+        assert_eq!(values("\u{feff}---\na: 1\n").unwrap().len(), 1);
+        for text in [
+            "---\n\u{feff}a: 1\n",
+            "\u{feff}\u{feff}a: 1\n",
+            "null\n\u{feff}---\na: 1\n",
+            "a: |\n  \u{feff}b\n",
+            "# \u{feff}\na: 1\n",
+        ] {
+            assert_eq!(values(text).unwrap_err()[0].kind, ReadErrorKind::ByteOrderMark, "{text:?}");
+        }
+        assert!(values("\u{feff}{\"a\": \"\\/\"}").is_err(), "JSON behind a mark is YAML to kubectl");
+    }
+
+    #[test]
+    fn aliases_count_in_depth_and_against_kubectls_ratio() {
+        let deep =
+            |levels: usize, inner: &str| format!("{}{inner}{}", "{a: ".repeat(levels), "}".repeat(levels));
+        let text = |levels| format!("x: &a {}\ny: {}\n", deep(300, "1"), deep(levels, "*a"));
+        let read = |text: &str| Reader::documents(ReadOptions::default(), "x", text.as_bytes());
+        assert!(read(&text(211)).is_ok());
+        assert_eq!(read(&text(212)).unwrap_err()[0].kind, ReadErrorKind::Depth(512));
+        let text = |times| format!("a: &a [{}]\nb: [{}]\n", "1,".repeat(2000), "*a,".repeat(times));
+        assert!(read(&text(50)).is_ok());
+        assert_eq!(read(&text(110)).unwrap_err()[0].kind, ReadErrorKind::ExcessiveAliasing);
     }
 
     #[test]
@@ -377,6 +360,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_missing_at_the_end_is_told_where_the_text_ends() {
+        for end in ["", "\n", "\n\n\n"] {
+            let told = errors(&format!("apiVersion: v1\nkind: A\nx: [1, 2{end}"));
+            assert!(
+                told[0].starts_with("x.yaml:3:9: document 1: A: `,` or `]` is wanted here\n3 | x: [1, 2\n"),
+                "{told:?}"
+            );
+        }
+    }
+
+    #[test]
     fn json_is_read_as_json() {
         assert!(errors("{\"apiVersion\":\"v1\",\"kind\":\"A\",\"x\":1e400}")[0].contains("out of range"));
         assert!(read("{\"apiVersion\":\"v1\",\"kind\":\"A\",\"x\":\"\\/\"}").is_ok());
@@ -390,19 +384,17 @@ mod tests {
             ("{1: a, '1': b}", false),
             ("{on: a, 'true': b}", false),
             ("{1: a, 0x1: b}", true),
+            ("{1.00000001: a, 1.000000011: b}", false),
+            ("{<<: {1: x}, '1': w}", false),
+            ("{'1': w, <<: {1: x}}", false),
+            ("{<<: [{1: x}, {'1': w}]}", false),
+            ("{<<: {on: x}, <<: {'true': w}}", false),
+            ("{<<: {1: x}, 2: w}", true),
+            ("{<<: {'1': x}, '1': w}", true),
         ] {
             let text = format!("apiVersion: v1\nkind: A\nx: {keys}\n");
             assert_eq!(Reader::documents(options.clone(), "x.yaml", text.as_bytes()).is_ok(), read, "{keys}");
         }
-    }
-
-    #[test]
-    fn text_in_utf16_is_read() {
-        let bytes: Vec<u8> =
-            "\u{feff}apiVersion: v1\nkind: Ä\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let mut reader = Reader::new(ReadOptions::default());
-        reader.add("x.yaml", &bytes);
-        assert_eq!(reader.finish().unwrap().0[0].kind(), "Ä");
     }
 
     #[test]
@@ -412,6 +404,26 @@ mod tests {
             let refs = vec![format!("*a{}", level - 1); 10].join(",");
             text.push_str(&format!("a{level}: &a{level} [{refs}]\n"));
         }
-        assert!(errors(&text)[0].contains("anchors and aliases expand to too much data"));
+        assert!(errors(&text)[0].contains("excessive aliasing"));
+        let wide = format!("x: &a [{}]\ny: [{}]\n", "1,".repeat(40_000), "*a,".repeat(9));
+        let options = ReadOptions { max_alias_bytes: 1 << 20, ..ReadOptions::default() };
+        assert_eq!(
+            Reader::documents(options, "x", wide.as_bytes()).unwrap_err()[0].kind,
+            ReadErrorKind::AliasLimit
+        );
+    }
+
+    #[test]
+    fn text_in_utf16_is_read() {
+        let bytes: Vec<u8> =
+            "\u{feff}apiVersion: v1\nkind: Ä\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let mut reader = Reader::new(ReadOptions::default());
+        reader.add("x.yaml", &bytes);
+        assert_eq!(reader.finish().unwrap().0[0].kind(), "Ä");
+        for text in ["\u{feff}a: 1\n---\nb: 1\n", "\u{feff}a: \u{a0d}\n"] {
+            let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+            let told = Reader::documents(ReadOptions::default(), "x", &bytes).unwrap_err();
+            assert_eq!(told[0].kind, ReadErrorKind::Utf16, "{text:?}");
+        }
     }
 }

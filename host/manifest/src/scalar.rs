@@ -5,12 +5,20 @@
 
 use std::borrow::Cow;
 
-use base64::Engine as _;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine as _, alphabet};
 
+use crate::time;
 use crate::value::{Number, Value};
 
 /// Namespace of YAML's own tags.
 const CORE: &str = "tag:yaml.org,2002:";
+
+/// Base64 as Go takes it, with whatever bits behind the last byte.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
 
 /// A scalar's value before it becomes part of a tree: as a map key, an integral float prints otherwise than as a value.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,13 +103,12 @@ pub(crate) fn resolve<'a>(
     match kind {
         Some("binary") => {
             let compact: String = text.chars().filter(|c| *c != '\n' && *c != '\r').collect();
-            let bytes =
-                base64::engine::general_purpose::STANDARD.decode(compact).map_err(|_| ScalarError::Binary)?;
+            let bytes = LENIENT.decode(compact).map_err(|_| ScalarError::Binary)?;
             // Go writes invalid UTF-8 as U+FFFD into its JSON: a silent loss, so it is refused here.
             String::from_utf8(bytes).map(|text| Scalar::String(text.into())).map_err(|_| ScalarError::Binary)
         }
         Some("timestamp") => {
-            if is_timestamp(&text) {
+            if time::is_time(&text) {
                 Ok(Scalar::String(text))
             } else {
                 Err(ScalarError::Tag)
@@ -137,7 +144,7 @@ fn plain_scalar(text: &str, dates: bool) -> Option<Scalar<'static>> {
         _ => {}
     }
     match first {
-        b'0'..=b'9' | b'+' | b'-' if !(dates && is_timestamp(text)) => number(text),
+        b'0'..=b'9' | b'+' | b'-' if !(dates && time::may_be_time(text)) => number(text),
         b'.' if underscores_separate(text) => float(&text.replace('_', "")),
         _ => None,
     }
@@ -223,16 +230,9 @@ fn float(text: &str) -> Option<Scalar<'static>> {
     text.parse::<f64>().ok().filter(|value| value.is_finite()).map(Scalar::Float)
 }
 
-/// Whether go-yaml takes the text for a time, which it then hands on as the text it was.
-///
-/// Its layouts: `2006-1-2`, and with `T`, `t` or a space before `15:4:5.999999999` and, but for the space, a zone.
-fn is_timestamp(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let run = |from: usize| {
-        bytes.get(from..).map_or(0, |rest| rest.iter().take_while(|b| b.is_ascii_digit()).count())
-    };
-    // A date is told by "four digits, hyphen"; no number has that form, so what follows cannot change its value.
-    run(0) == 4 && bytes.get(4) == Some(&b'-') && matches!(run(5), 1 | 2)
+/// Whether a key of this text may have been something else than text before it became a key.
+pub(crate) fn may_be_typed(key: &str) -> bool {
+    plain_scalar(key, false).is_some()
 }
 
 #[cfg(test)]
@@ -294,6 +294,7 @@ mod tests {
         assert_eq!(tagged("12", "str"), Ok(Scalar::String("12".into())));
         assert_eq!(tagged("1", "float"), Ok(Scalar::Float(1.0)));
         assert_eq!(tagged("abc", "int"), Err(ScalarError::Tag));
+        assert_eq!(tagged("YR==", "binary"), Ok(Scalar::String("a".into())));
         assert_eq!(tagged("aGVs", "binary"), Ok(Scalar::String("hel".into())));
         assert_eq!(tagged("a", "binary"), Err(ScalarError::Binary));
         assert_eq!(resolve("12".into(), true, Some("!foo")), Ok(Scalar::String("12".into())));

@@ -12,6 +12,8 @@ pub(crate) struct Document<'a> {
     pub(crate) text: Cow<'a, str>,
     /// The line of the stream on which the text starts, from 1.
     pub(crate) line: usize,
+    /// Whether kubectl leaves the line `---` above it in its text, which then starts there.
+    pub(crate) below_separator: bool,
 }
 
 impl Document<'_> {
@@ -35,40 +37,51 @@ pub(crate) struct GluedSeparator {
     pub(crate) line: usize,
 }
 
-/// Takes the stream apart. `text` has no byte order mark at its start any more. A glued separator is told, and the
-/// documents around it are read all the same, so that what is wrong with them is told as well.
+/// Takes the stream apart. A glued separator is told, and the documents around it are read all the same, so that what is wrong
+/// with them is told as well.
 pub(crate) fn documents(text: &str) -> (Vec<Document<'_>>, Vec<GluedSeparator>) {
     let mut documents = Vec::new();
     let mut glued = Vec::new();
-    let mut start = 0;
-    let mut start_line = 1;
-    let mut offset = 0;
-    for (index, line) in text.split_inclusive('\n').enumerate() {
-        let number = index + 1;
-        // A byte order mark may begin every document of joined files.
-        let bare = line.strip_prefix('\u{feff}').unwrap_or(line);
-        if let Some(rest) = bare.strip_prefix("---") {
-            // With nothing before it kubectl leaves the line to YAML, to which `---#x` is no separator, and which knows
-            // line breaks that this reader does not.
-            let breaks =
-                rest.trim_end_matches(['\r', '\n']).contains(['\r', '\u{85}', '\u{2028}', '\u{2029}']);
-            let glued_comment = offset == start && (rest.starts_with('#') || breaks);
-            let rest = rest.trim();
-            if glued_comment || (!rest.is_empty() && !rest.starts_with('#')) {
+    let (mut start, mut start_line, mut offset, mut below_separator) = (0, 1, 0, false);
+    for (line, number) in text.split_inclusive('\n').zip(1..) {
+        if let Some(rest) = line.strip_prefix("---") {
+            // With nothing before it kubectl leaves the line to YAML.
+            let leading = offset == start;
+            if !(if leading { is_yaml_separator(rest) } else { is_separator(rest) }) {
                 glued.push(GluedSeparator { line: number });
             }
-            push(&mut documents, &text[start..offset], start_line);
+            push(&mut documents, &text[start..offset], start_line, below_separator);
             start = offset + line.len();
             start_line = number + 1;
+            below_separator = leading;
         }
         offset += line.len();
     }
-    push(&mut documents, &text[start..], start_line);
+    push(&mut documents, &text[start..], start_line, below_separator);
     (documents, glued)
 }
 
-fn push<'a>(documents: &mut Vec<Document<'a>>, text: &'a str, line: usize) {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+/// What kubectl takes behind the dashes.
+fn is_separator(rest: &str) -> bool {
+    let rest = rest.trim();
+    rest.is_empty() || rest.starts_with('#')
+}
+
+/// What YAML takes there and reads as nothing: blanks, and a comment behind at least one.
+fn is_yaml_separator(rest: &str) -> bool {
+    let rest = rest.strip_suffix('\n').unwrap_or(rest);
+    let rest = rest.strip_suffix('\r').unwrap_or(rest);
+    let comment = rest.trim_start_matches([' ', '\t']);
+    let odd = |c: char| {
+        c.is_control() && c != '\t'
+            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}' | '\u{feff}')
+    };
+    comment.is_empty() || comment.starts_with('#') && comment.len() < rest.len() && !comment.contains(odd)
+}
+
+fn push<'a>(documents: &mut Vec<Document<'a>>, text: &'a str, line: usize, below_separator: bool) {
+    // YAML drops the mark at the start of what it is given.
+    let text = if below_separator { text } else { text.strip_prefix('\u{feff}').unwrap_or(text) };
     if text.is_empty() {
         return;
     }
@@ -77,7 +90,7 @@ fn push<'a>(documents: &mut Vec<Document<'a>>, text: &'a str, line: usize) {
     if !text.ends_with('\n') {
         text.to_mut().push('\n');
     }
-    documents.push(Document { text, line });
+    documents.push(Document { text, line, below_separator });
 }
 
 #[cfg(test)]
@@ -108,6 +121,10 @@ mod tests {
         assert_eq!(documents("a: 1\n---apiVersion: v1\n").1, [GluedSeparator { line: 2 }]);
         assert_eq!(documents("--- {a: 1}\n").1, [GluedSeparator { line: 1 }]);
         assert_eq!(documents("---#a: 1\n").1, [GluedSeparator { line: 1 }]);
+        for rest in [" \u{b}", "\u{a0}", " #\u{1}", " #\u{feff}", " #\rb"] {
+            assert_eq!(documents(&format!("---{rest}\na: 1\n")).1, [GluedSeparator { line: 1 }], "{rest:?}");
+        }
+        assert!(documents("---\t # é\na: 1\n---\u{a0}\nb: 1\n").1.is_empty());
         assert_eq!(documents("--- # c\u{85}a: 1\n").1, [GluedSeparator { line: 1 }]);
         assert!(documents("a: 1\n---#c\nb: 1\n").1.is_empty());
         assert!(documents("a: |\n  ---x\n").1.is_empty());

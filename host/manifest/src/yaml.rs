@@ -10,6 +10,7 @@ mod block;
 mod cursor;
 mod fold;
 mod keys;
+mod mapping;
 mod node;
 mod parser;
 mod plain;
@@ -44,6 +45,9 @@ pub(crate) fn tree(
 ) -> Result<Tree, Fault> {
     if let Some(offset) = control_character(text) {
         return Err(Fault { at: Position::of(text, offset), kind: ReadErrorKind::ControlCharacter });
+    }
+    if let Some(offset) = text.find('\u{feff}') {
+        return Err(Fault { at: Position::of(text, offset), kind: ReadErrorKind::ByteOrderMark });
     }
     let builder = tree::Builder::new(options, keys, &mut duplicate);
     let Some(node) = parser::Parser::new(text, builder).document()? else { return Ok(None) };

@@ -1,6 +1,7 @@
 //! Manifests from files, folders and standard input.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use lathe_manifest::{Object, ReadOptions, Reader, order};
@@ -29,6 +30,7 @@ pub fn read(
 ) -> Result<Inputs, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut warnings = Vec::new();
+    let most = options.max_bytes;
     let mut reader = Reader::new(options);
     for path in paths {
         if path == "-" {
@@ -39,7 +41,7 @@ pub fn read(
             continue;
         }
         for (name, file) in files(base, path, &mut warnings, &mut problems) {
-            match fs::read(&file) {
+            match contents(&file, most) {
                 Ok(bytes) => reader.add(&name, &bytes),
                 Err(error) => problems.push(unreadable(&name, &error)),
             }
@@ -63,6 +65,16 @@ pub fn read(
         return Err(problems);
     }
     Ok(Inputs { objects, warnings })
+}
+
+/// A file's bytes; of one that is too large no more than tells that it is.
+fn contents(file: &Path, most: usize) -> std::io::Result<Vec<u8>> {
+    let opened = fs::File::open(file)?;
+    let (length, most) =
+        (opened.metadata()?.len(), u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1));
+    let mut bytes = Vec::with_capacity(usize::try_from(length.min(most)).unwrap_or(0));
+    opened.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Names and paths of the files that an input stands for.

@@ -1,11 +1,12 @@
 //! Tokens taken together to nodes, by the grammar of libyaml.
 
 use super::Fault;
-use super::node::Node;
+use super::mapping::Mapping;
+use super::node::{Node, Size};
 use super::scanner::Scanner;
 use super::token::Kind;
-use super::tree::{Builder, Mapping};
-use crate::error::ReadErrorKind;
+use super::tree::Builder;
+use crate::error::{Position, ReadErrorKind};
 use crate::scalar::ScalarError;
 use crate::value::Value;
 
@@ -22,6 +23,7 @@ enum Place {
 
 /// Reads one document.
 pub(super) struct Parser<'a, 'b> {
+    text: &'a str,
     scanner: Scanner<'a>,
     builder: Builder<'a, 'b>,
     depth: usize,
@@ -29,7 +31,7 @@ pub(super) struct Parser<'a, 'b> {
 
 impl<'a, 'b> Parser<'a, 'b> {
     pub(super) fn new(text: &'a str, builder: Builder<'a, 'b>) -> Self {
-        Self { scanner: Scanner::new(text, builder.options.max_depth), builder, depth: 0 }
+        Self { text, scanner: Scanner::new(text, builder.options.max_depth), builder, depth: 0 }
     }
 
     /// The document's node; `None` for one without content. Anything behind the document's end, which kubectl would leave
@@ -62,10 +64,11 @@ impl<'a, 'b> Parser<'a, 'b> {
         Ok(&self.scanner.peek()?.kind)
     }
 
-    /// Something wrong with the next token.
+    /// Something wrong with the next token. What is missing at the end is told where the text ends, not behind blank lines.
     fn fault(&mut self, kind: ReadErrorKind) -> Fault {
-        match self.scanner.peek() {
-            Ok(token) => token.at.fault(kind),
+        match self.scanner.peek().map(|token| token.at) {
+            Ok(at) if at.offset < self.text.len() => at.fault(kind),
+            Ok(_) => Fault { at: Position::of(self.text, self.text.trim_end().len()), kind },
             Err(fault) => fault,
         }
     }
@@ -79,7 +82,7 @@ impl<'a, 'b> Parser<'a, 'b> {
         if let Kind::Alias(name) = self.kind()? {
             let name = *name;
             self.scanner.take();
-            return self.builder.alias(name, at);
+            return self.builder.alias(name, self.depth, at);
         }
         let (mut anchor, mut tag) = (None, None);
         loop {
@@ -121,20 +124,20 @@ impl<'a, 'b> Parser<'a, 'b> {
         &mut self,
         anchor: Option<&'a str>,
         at: super::cursor::Mark,
-        read: fn(&mut Self) -> Result<(Value, usize), Fault>,
+        read: fn(&mut Self) -> Result<(Value, Size), Fault>,
     ) -> Result<Node<'a>, Fault> {
         let max_depth = self.builder.options.max_depth;
         if self.depth >= max_depth {
             return Err(at.fault(ReadErrorKind::Depth(max_depth)));
         }
-        let open = self.builder.open(anchor);
+        let open = self.builder.open(anchor, at)?;
         self.depth += 1;
-        let (value, weight) = read(self)?;
+        let collection = read(self)?;
         self.depth -= 1;
-        self.builder.close(value, weight, open, at)
+        self.builder.close(collection, open, at)
     }
 
-    fn block_sequence(&mut self) -> Result<(Value, usize), Fault> {
+    fn block_sequence(&mut self) -> Result<(Value, Size), Fault> {
         self.scanner.take();
         let mut items = self.builder.sequence();
         loop {
@@ -160,7 +163,7 @@ impl<'a, 'b> Parser<'a, 'b> {
     }
 
     /// Items at the column of the key that they belong to.
-    fn entries_at_key(&mut self) -> Result<(Value, usize), Fault> {
+    fn entries_at_key(&mut self) -> Result<(Value, Size), Fault> {
         let mut items = self.builder.sequence();
         while matches!(self.kind()?, Kind::BlockEntry) {
             let at = self.scanner.peek()?.at;
@@ -178,7 +181,7 @@ impl<'a, 'b> Parser<'a, 'b> {
         Ok(self.builder.end_sequence(&items))
     }
 
-    fn block_mapping(&mut self) -> Result<(Value, usize), Fault> {
+    fn block_mapping(&mut self) -> Result<(Value, Size), Fault> {
         self.scanner.take();
         let mut mapping = self.builder.mapping();
         loop {
@@ -218,7 +221,7 @@ impl<'a, 'b> Parser<'a, 'b> {
         self.builder.entry(mapping, key, value)
     }
 
-    fn flow_mapping(&mut self) -> Result<(Value, usize), Fault> {
+    fn flow_mapping(&mut self) -> Result<(Value, Size), Fault> {
         self.scanner.take();
         let mut mapping = self.builder.mapping();
         let mut first = true;
@@ -251,7 +254,7 @@ impl<'a, 'b> Parser<'a, 'b> {
         }
     }
 
-    fn flow_sequence(&mut self) -> Result<(Value, usize), Fault> {
+    fn flow_sequence(&mut self) -> Result<(Value, Size), Fault> {
         self.scanner.take();
         let mut items = self.builder.sequence();
         let mut first = true;
@@ -283,7 +286,7 @@ impl<'a, 'b> Parser<'a, 'b> {
     }
 
     /// A map of one entry without braces, which stands in a flow list.
-    fn pair(&mut self) -> Result<(Value, usize), Fault> {
+    fn pair(&mut self) -> Result<(Value, Size), Fault> {
         let ends = |kind: &Kind<'_>| matches!(kind, Kind::Value | Kind::FlowEntry | Kind::FlowSequenceEnd);
         let mut mapping = self.builder.mapping();
         self.entry(Place::Flow, ends, &mut mapping)?;

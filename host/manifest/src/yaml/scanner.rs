@@ -170,7 +170,7 @@ impl<'a> Scanner<'a> {
 
     /// Cuts at least one token more.
     fn fetch(&mut self) -> Result<(), Fault> {
-        self.skip_to_token()?;
+        self.skip_to_token();
         self.unroll_indent(self.cursor.column() + 1);
         if self.cursor.is_at_end() {
             return self.end();
@@ -240,12 +240,8 @@ impl<'a> Scanner<'a> {
     }
 
     /// Moves over blanks, comments and line breaks.
-    fn skip_to_token(&mut self) -> Result<(), Fault> {
+    fn skip_to_token(&mut self) {
         loop {
-            if self.cursor.column() == 0 && self.cursor.rest().starts_with("\u{feff}".as_bytes()) {
-                let what = "a byte order mark stands here, which readers drop or keep by chance; take it out";
-                return Err(self.cursor.mark().wrong(what));
-            }
             let tabs = self.flow_level > 0 || !self.key_allowed;
             let blank = |byte: &&u8| **byte == b' ' || tabs && **byte == b'\t';
             self.cursor.skip(self.cursor.rest().iter().take_while(blank).count());
@@ -253,7 +249,7 @@ impl<'a> Scanner<'a> {
                 self.cursor.line();
             }
             if self.cursor.line_break().is_empty() {
-                return Ok(());
+                return;
             }
             if self.flow_level == 0 {
                 self.key_allowed = true;

@@ -142,7 +142,6 @@ pub(crate) fn mutant(random: &mut Random, text: &[u8]) -> Vec<u8> {
         b"<<: ",
         b"\xc2\x85",
         b"\xe2\x80\xa8",
-        b"\xef\xbb\xbf",
         b"\xc3\xa9",
         b"\xff",
         b"\0",
@@ -151,10 +150,10 @@ pub(crate) fn mutant(random: &mut Random, text: &[u8]) -> Vec<u8> {
     for _ in 0..=random.below(2) {
         let at = random.below(bytes.len().max(1));
         let byte = INTERESTING[random.below(INTERESTING.len())];
-        match random.below(8) {
-            0..3 if at < bytes.len() => bytes[at] = byte,
-            3..5 if at < bytes.len() => drop(bytes.remove(at)),
-            5 if at < bytes.len() => {
+        match random.below(16) {
+            0..6 if at < bytes.len() => bytes[at] = byte,
+            6..10 if at < bytes.len() => drop(bytes.remove(at)),
+            10 if at < bytes.len() => {
                 drop(bytes.splice(at..at, RARE[random.below(RARE.len())].iter().copied()));
             }
             _ => bytes.insert(at, byte),
@@ -168,10 +167,66 @@ const INTERESTING: &[u8] = b"\n\t :-,[]{}#&*!|>'\"%@`?~=<0y.\r\\";
 /// Short text of characters that mean something to YAML.
 pub(crate) fn syntax(random: &mut Random) -> Vec<u8> {
     const PIECES: &[&str] = &[
-        "a", "b", "1", " ", " ", "  ", "\n", "\n", "\n  ", "\t", ":", ": ", ",", ", ", "-", "- ", "? ", "?",
-        "[", "]", "{", "}", "#", " # ", "&a ", "*a", "!", "!!str ", "!!int ", "|", ">", "|-\n", ">+\n", "|1",
-        "'", "\"", "''", "\\", "\\n", "\\\n", "%", "@", "`", "~", "<<", "<<: ", "null", "yes", "0x1", "--- ",
-        "...", "\r", "\u{85}", "\u{2028}", "é",
+        "a",
+        "b",
+        "1",
+        " ",
+        " ",
+        "  ",
+        "\n",
+        "\n",
+        "\n  ",
+        "\t",
+        ":",
+        ": ",
+        ",",
+        ", ",
+        "-",
+        "- ",
+        "? ",
+        "?",
+        "[",
+        "]",
+        "{",
+        "}",
+        "#",
+        " # ",
+        "&a ",
+        "*a",
+        "!",
+        "!!str ",
+        "!!int ",
+        "|",
+        ">",
+        "|-\n",
+        ">+\n",
+        "|1",
+        "'",
+        "\"",
+        "''",
+        "\\",
+        "\\n",
+        "\\\n",
+        "%",
+        "@",
+        "`",
+        "~",
+        "<<",
+        "<<: ",
+        "null",
+        "yes",
+        "0x1",
+        "--- ",
+        "...",
+        "\r",
+        "\u{85}",
+        "\u{2028}",
+        "\u{feff}",
+        "---",
+        "!!timestamp ",
+        "1: ",
+        "\"1\": ",
+        "é",
     ];
     (0..=random.below(14)).flat_map(|_| random.pick(PIECES).bytes()).collect()
 }

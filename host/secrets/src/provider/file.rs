@@ -62,7 +62,8 @@ impl SecretFile {
 }
 
 fn tree(path: &str, bytes: &[u8]) -> Result<Value, String> {
-    let documents = Reader::documents(ReadOptions::default(), path, bytes)
+    let options = ReadOptions { confidential: true, ..ReadOptions::default() };
+    let documents = Reader::documents(options, path, bytes)
         .map_err(|errors| errors.first().map(ToString::to_string).unwrap_or_default())?;
     documents.into_iter().next().ok_or_else(|| format!("`{path}` is empty"))
 }
@@ -81,6 +82,17 @@ mod tests {
         assert_eq!(file.get(&way(&["portal", "b"])).unwrap_err(), "there is no `portal/b`");
         assert!(file.get(&way(&["portal", "num"])).unwrap_err().contains("not text"));
         assert!(file.get(&[]).unwrap().starts_with("portal:"));
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_file_is_told_without_its_text() {
+        let head = "apiVersion: v1\nkind: Values\nmetadata: {name: a}\n";
+        for text in ["x: 'hunter2' y\n", "hunter2: 1\nhunter2: 2\n", "x: [hunter2\n"] {
+            let told = tree("s.yaml", format!("{head}{text}").as_bytes()).unwrap_err();
+            assert!(told.starts_with("s.yaml:") && !told.contains("hunter2"), "{told}");
+        }
+        let told = tree("s.json", b"{\"hunter2\": 1, \"hunter2\": 2}").unwrap_err();
+        assert!(told.starts_with("s.json:1:") && !told.contains("hunter2"), "{told}");
     }
 
     #[test]
