@@ -82,6 +82,8 @@ const MARKS: &[&str] = &[
 
 /// The message without the values that Kubernetes' validation and structured merge put into it.
 fn without_values(message: &str) -> String {
+    // More is cut in the end, and each value is looked for anew.
+    let message = message.get(..message.floor_char_boundary(16 * LONGEST)).unwrap_or(message);
     // Behind the first line of what may not be changed stands the change itself.
     if let Some((first, diff)) = message.split_once('\n')
         && ["@@", "  core.", "  &core.", "  any(", "- ", "+ "]

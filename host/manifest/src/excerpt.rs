@@ -2,8 +2,8 @@
 //!
 //! A line is told only where it cannot be a Secret's. The document has to be a plain block map that says in its own words what
 //! it is, by one `apiVersion` and one `kind` at the start of their lines, with nothing there that could say it once more in
-//! another spelling; the word `Secret` must not stand in it, nor in the document before it, which a stray `---` may
-//! have cut in two. Of other documents the line is not told, nor the name of any key.
+//! another spelling; the word `Secret` must not stand in it, nor in a document before it of which it may be a part that a
+//! stray `---` has cut off. Of other documents the line is not told, nor the name of any key.
 
 use crate::error::Position;
 
@@ -34,34 +34,39 @@ impl Excerpt {
     }
 }
 
-/// Whether lines of the document may be shown; `before` is the document above it.
-pub(crate) fn is_open(text: &str, before: Option<&str>) -> bool {
-    let mut versions = 0;
-    for line in text.lines() {
-        match line.as_bytes().first() {
-            // In these a key could be spelt otherwise, or the whole be in flow style.
-            Some(b'?' | b'{' | b'[' | b'"' | b'\'' | b'&' | b'*' | b'!' | b'|' | b'>' | b'<') => {
-                return false;
-            }
-            _ if line.starts_with("items:") => return false,
-            _ if line.starts_with("apiVersion:") => versions += 1,
-            _ => {}
-        }
-    }
-    let kind = kind(text).is_some_and(|kind| !kind.ends_with("List"));
-    versions == 1 && kind && !tells_of_secret(text) && !before.is_some_and(tells_of_secret)
+/// Whether lines of the document may be shown.
+pub(crate) fn is_open(text: &str) -> bool {
+    let list = kind(text).is_some_and(|kind| kind.ends_with("List")) || starts(text, "items:") > 0;
+    is_plain(text) && !list && !tells_of_secret(text)
+}
+
+/// Whether the document is a plain block map that says once what it is.
+fn is_plain(text: &str) -> bool {
+    // With these a key could be spelt otherwise, or the whole be in flow style.
+    let odd = |line: &str| line.starts_with(['?', '{', '[', '"', '\'', '&', '*', '!', '|', '>', '<']);
+    !text.lines().any(odd) && starts(text, "apiVersion:") == 1 && kind(text).is_some()
+}
+
+/// How many lines start so.
+fn starts(text: &str, with: &str) -> usize {
+    text.lines().filter(|line| line.starts_with(with)).count()
 }
 
 /// Whether the text could be a Secret's, in any form that somebody would write by mistake.
-fn tells_of_secret(text: &str) -> bool {
+pub(crate) fn tells_of_secret(text: &str) -> bool {
     let word = |at: usize| {
         let is_inner = |c: char| c.is_alphanumeric();
         let (before, after) = (text[..at].chars().next_back(), text[at + "Secret".len()..].chars().next());
         !before.is_some_and(is_inner) && !after.is_some_and(is_inner)
     };
+    let kind_of = |kind: &str| kind.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("secr"));
+    let typed = |line: &str| {
+        line.strip_prefix("type:").is_some_and(|of| of.contains("Opaque") || of.contains("kubernetes.io/"))
+    };
     text.match_indices("Secret").any(|(at, _)| word(at))
         || text.contains("stringData")
-        || kind(text).is_some_and(|kind| kind.eq_ignore_ascii_case("secret"))
+        || text.lines().any(typed)
+        || kind(text).is_some_and(kind_of)
 }
 
 /// The one `kind` at the start of a line, if it is a plain word.
@@ -81,38 +86,47 @@ fn value(text: &str) -> Option<&str> {
 
 /// The part of a line around a column, and the column within it, from 0.
 fn window(line: &str, column: usize) -> (String, usize) {
-    let characters: Vec<char> =
-        line.chars().map(|c| if c.is_control() || c.is_whitespace() { ' ' } else { c }).collect();
-    let column = column.saturating_sub(1).min(characters.len());
-    if characters.len() <= WIDTH {
-        return (characters.into_iter().collect(), column);
-    }
-    let start = column.saturating_sub(WIDTH / 2).min(characters.len() - WIDTH);
-    let end = start + WIDTH;
-    let (before, after) = (if start > 0 { "…" } else { "" }, if end < characters.len() { "…" } else { "" });
-    let shown: String = characters[start..end].iter().collect();
-    (format!("{before}{shown}{after}"), column - start + before.chars().count())
+    let column = column.saturating_sub(1);
+    let start = if column < WIDTH { 0 } else { column - WIDTH / 2 };
+    let mut rest =
+        line.chars().skip(start).map(|c| if c.is_control() || c.is_whitespace() { ' ' } else { c });
+    let shown: String = rest.by_ref().take(WIDTH).collect();
+    let (before, after) = (if start > 0 { "…" } else { "" }, if rest.next().is_some() { "…" } else { "" });
+    let column = (column - start).min(shown.chars().count()) + before.chars().count();
+    (format!("{before}{shown}{after}"), column)
 }
 
-/// `Kind/name`, or `Kind`, of a document in block style.
+/// `Kind/name`, or `Kind`, of a plain block map.
 fn label(text: &str) -> Option<Box<str>> {
-    let kind = kind(text)?;
-    let metadata = text.lines().skip_while(|line| !line.starts_with("metadata:")).skip(1);
-    let inside = metadata.take_while(|line| line.starts_with([' ', '#']) || line.is_empty());
-    let blank = |line: &&str| line.trim_start().is_empty() || line.trim_start().starts_with('#');
-    let mut entries = inside.filter(|line| !blank(line)).peekable();
-    // Deeper ones belong to labels and annotations.
-    let indent = entries.peek().map_or(0, |line| line.len() - line.trim_start().len());
-    let own = |line: &&str| {
-        line.split_at_checked(indent)
-            .is_some_and(|(blank, rest)| blank.trim().is_empty() && rest.starts_with("name:"))
-    };
-    let name = entries.find(own);
-    let name = name.and_then(|line| line.trim_start().strip_prefix("name:")).and_then(value);
-    Some(match name {
+    let kind = kind(text).filter(|_| is_plain(text))?;
+    Some(match name(text) {
         Some(name) => format!("{kind}/{name}").into(),
         None => kind.into(),
     })
+}
+
+/// The object's name, where nothing else can be taken for it.
+fn name(text: &str) -> Option<&str> {
+    if starts(text, "metadata:") != 1 {
+        return None;
+    }
+    let metadata = text.lines().skip_while(|line| !line.starts_with("metadata:")).skip(1);
+    let inside = metadata.take_while(|line| line.starts_with([' ', '#']) || line.is_empty());
+    let blank = |line: &&str| line.trim_start().is_empty() || line.trim_start().starts_with('#');
+    let entries: Vec<&str> = inside.filter(|line| !blank(line)).collect();
+    // Text in quotes that goes over several lines could hold a line that looks like a name.
+    let goes_on = |line: &&str| ['"', '\''].iter().any(|quote| line.matches(*quote).count() % 2 == 1);
+    if entries.iter().any(goes_on) {
+        return None;
+    }
+    // Deeper ones belong to labels and annotations.
+    let indent = entries.first().map_or(0, |line| line.len() - line.trim_start().len());
+    let own = entries.iter().filter_map(|line| {
+        let (blank, rest) = line.split_at_checked(indent)?;
+        rest.strip_prefix("name:").filter(|_| blank.trim().is_empty())
+    });
+    let [name] = own.collect::<Vec<_>>()[..] else { return None };
+    value(name)
 }
 
 #[cfg(test)]
@@ -120,7 +134,7 @@ mod tests {
     use super::*;
 
     fn excerpt(text: &str, line: usize, column: usize) -> Excerpt {
-        Excerpt::of(text, is_open(text, None), Position { line, column }, 10)
+        Excerpt::of(text, is_open(text), Position { line, column }, 10)
     }
 
     #[test]
@@ -164,29 +178,34 @@ mod tests {
             "kind: A\n? \"\\u006bind\"\n: *b\nx: hunter2\n",
             "kind: PodList\nitems:\n- hunter2\n",
             "kind: A\nstringData:\n  x: hunter2\n",
+            "kind: Secrets\ndata:\n  x: hunter2\n",
+            "kind: secrect\ndata:\n  x: hunter2\n",
+            "kind: A\ntype: Opaque\ndata:\n  x: hunter2\n",
         ] {
             let text = format!("{head}{text}");
             for line in 1..=8 {
                 assert_eq!(excerpt(&text, line, 1).lines, None, "{text}");
             }
         }
-        let rest = "apiVersion: v1\nkind: Config\nmetadata: {}\nuser: {token: hunter2]\n";
-        assert!(
-            is_open(rest, Some("kind: Pod\n"))
-                && !is_open(rest, Some("kind: Secret\nstringData:\n  kubeconfig: |\n"))
-        );
-        assert!(!is_open("{\"apiVersion\":\"v1\",\"kind\":\"A\",\"metadata\":{}}", None));
+        assert!(!is_open("{\"apiVersion\":\"v1\",\"kind\":\"A\",\"metadata\":{}}"));
     }
 
     #[test]
     fn the_label_is_the_objects_own() {
-        let label = |text: &str| excerpt(text, 1, 1).object;
+        let label = |text: &str| excerpt(&format!("apiVersion: v1\n{text}"), 1, 1).object;
         assert_eq!(label("kind: Secret\nmetadata:\n name: a\n").as_deref(), Some("Secret/a"));
-        assert_eq!(
-            label("kind: Secret\nmetadata:\n annotations:\n  name: hunter2\n name: a\n").as_deref(),
-            Some("Secret/a")
-        );
+        let annotated = "kind: Secret\nmetadata:\n annotations:\n  name: hunter2\n name: a\n";
+        assert_eq!(label(annotated).as_deref(), Some("Secret/a"));
         assert_eq!(label("kind: A\nmetadata:\n      a: b\n    ————»]\n").as_deref(), Some("A"));
-        assert_eq!(label("stringData: {x: \"\nkind: hunter2\n\"}\nkind: Secret\n"), None);
+        for text in [
+            "stringData: {x: \"\nkind: hunter2\n\"}\nkind: Secret\n",
+            "stringData:\n  x: \"\nkind: hunter2\n\"\n  y: ]\n",
+            "\"kind\": Secret\nstringData:\n  x: |\n    a\nkind: hunter2\n",
+        ] {
+            assert_eq!(label(text), None, "{text}");
+        }
+        let quoted =
+            "kind: Secret\nmetadata:\n  annotations:\n    note: \"first\n  name: hunter2\n  \"\n  name: a\n";
+        assert_eq!(label(quoted).as_deref(), Some("Secret"));
     }
 }

@@ -4,7 +4,6 @@ mod encoding;
 mod list;
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::error::{Key, Position, ReadError, ReadErrorKind};
@@ -111,8 +110,10 @@ impl Reader {
         // Behind a byte order mark kubectl sees no JSON.
         let json = if text.trim_start().starts_with('{') { self.json(file, &text) } else { None };
         let parsed = json.unwrap_or_else(|| self.yaml(file, &text));
-        if matches!(text, Cow::Owned(_)) && parsed.len() > 1 {
-            self.fail(file, 2, parsed[1].at, ReadErrorKind::Utf16);
+        // kubectl sees no separator in UTF-16, and YAML reads one document.
+        let separates = |line: &str| line.starts_with("---") || line.starts_with("...");
+        if matches!(text, Cow::Owned(_)) && (parsed.len() > 1 || text.lines().skip(1).any(separates)) {
+            self.fail(file, 0, START, ReadErrorKind::Utf16);
         }
         parsed
     }
@@ -143,28 +144,31 @@ impl Reader {
     fn yaml(&mut self, file: &Arc<str>, text: &str) -> Vec<Parsed> {
         let (documents, glued) = split::documents(text);
         // Text behind a separator is cut off, and may say what the rest is.
-        let cut: HashSet<usize> = glued.iter().map(|separator| separator.line + 1).collect();
-        let is_whole = |document: &Document<'_>| !cut.contains(&document.line);
+        let mut cut = glued.iter().map(|separator| separator.line).collect::<Vec<_>>().into_iter().peekable();
         for separator in glued {
             self.fail(file, 0, Position { line: separator.line, column: 1 }, ReadErrorKind::GluedSeparator);
         }
         let mut parsed = Vec::with_capacity(documents.len());
-        let mut before: Option<&Document<'_>> = None;
+        // What comes behind a Secret may be a part of it that a stray `---` has cut off, until a whole object has been read.
+        let mut suspect = false;
         for (document, number) in documents.iter().zip(1..) {
+            while cut.next_if(|line| *line < document.line).is_some() {
+                suspect = true;
+            }
             let mut repeated: Vec<(Box<str>, usize)> = Vec::new();
             let duplicate =
                 |key: &str, at: Position| repeated.push((key.into(), at.within(document.line).line));
             let read = tree(document, &self.options, &mut self.keys, duplicate);
             let open = (read.is_err() || !repeated.is_empty())
                 && !self.options.confidential
-                && is_whole(document)
-                && before.is_none_or(is_whole)
-                && excerpt::is_open(&document.text, before.map(|before| before.text.as_ref()));
+                && !suspect
+                && excerpt::is_open(&document.text);
             for (key, line) in repeated {
                 let key = open.then_some(key);
                 self.warnings
                     .push(format!("{file}:{line}: {} stands here again; the last one counts", Key(&key)));
             }
+            suspect = excerpt::tells_of_secret(&document.text) || suspect && !is_whole(&read);
             match read {
                 Ok(None) => {}
                 Ok(Some((value, at))) => {
@@ -184,7 +188,6 @@ impl Reader {
                     self.refuse(file, number, error.at.within(document.line), told, error.kind);
                 }
             }
-            before = Some(document);
         }
         parsed
     }
@@ -204,6 +207,12 @@ impl Reader {
         let Excerpt { object, lines: excerpt } = excerpt;
         self.errors.push(ReadError { file: file.clone(), document, at, object, excerpt, kind });
     }
+}
+
+/// Whether an object was read that names itself.
+fn is_whole(read: &Result<yaml::Tree, yaml::Fault>) -> bool {
+    let Ok(Some((value, _))) = read else { return false };
+    [&["apiVersion"][..], &["kind"], &["metadata", "name"]].iter().all(|path| value.str_at(path).is_some())
 }
 
 /// A document that holds something.
@@ -226,7 +235,7 @@ fn tree(
         let kind = ReadErrorKind::DocumentSize(options.max_document_bytes);
         return Err(yaml::Fault { at: Position { line: 1, column: 1 }, kind });
     }
-    yaml::tree(&document.text, options, keys, duplicate)
+    yaml::tree(&document.text, document.below_separator, options, keys, duplicate)
 }
 
 #[cfg(test)]
@@ -253,7 +262,10 @@ mod tests {
             told[1],
             "x.yaml:6:1: document 2: B: the key `x` stands here again; it stood on line 5 first\n6 | x: 2\n  | ^"
         );
-        assert!(told[2].starts_with("x.yaml:"), "{told:?}");
+        assert_eq!(
+            told[2],
+            "x.yaml:10:4: document 3: D: the text in quotes that starts here does not end\n10 | x: 'open\n   |    ^"
+        );
         assert_eq!(told.len(), 3);
     }
 
@@ -290,6 +302,35 @@ mod tests {
             assert_eq!(values(text).unwrap_err()[0].kind, ReadErrorKind::ByteOrderMark, "{text:?}");
         }
         assert!(values("\u{feff}{\"a\": \"\\/\"}").is_err(), "JSON behind a mark is YAML to kubectl");
+    }
+
+    #[test]
+    fn what_may_be_a_part_of_a_secret_is_not_shown() {
+        let rest = "apiVersion: v1\nkind: Config\nuser: {token: hunter2]\n";
+        let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData:\n  kubeconfig: |\n";
+        let whole = "apiVersion: v1\nkind: Pod\nmetadata: {name: b}\n";
+        for (text, shown) in [
+            (rest.to_owned(), true),
+            (format!("{secret}---\n{rest}"), false),
+            (format!("{secret}---\n# Source: x\n---\n{rest}"), false),
+            (format!("{secret}---\nfoo: bar\n---\n{rest}"), false),
+            (format!("---kind: Secret\n---\n{rest}"), false),
+            (format!("{secret}---\n{whole}---\n{rest}"), true),
+        ] {
+            let told = errors(&text);
+            assert_eq!(told.iter().any(|line| line.contains("hunter2")), shown, "{told:?}");
+        }
+    }
+
+    #[test]
+    fn a_second_document_is_refused_whatever_begins_it() {
+        for text in ["---\n\r---\na: 1\n", "---\n# c\u{2028}---\na: 1\n"] {
+            let told = Reader::documents(ReadOptions::default(), "x", text.as_bytes()).unwrap_err();
+            assert_eq!(told[0].kind, ReadErrorKind::SecondDocument, "{text:?}");
+        }
+        // Lines are what editors count.
+        let told = Reader::documents(ReadOptions::default(), "x", b"x: 1\rdata: {p: q]\n").unwrap_err();
+        assert_eq!(told[0].at, Position { line: 1, column: 17 });
     }
 
     #[test]
@@ -420,7 +461,12 @@ mod tests {
         let mut reader = Reader::new(ReadOptions::default());
         reader.add("x.yaml", &bytes);
         assert_eq!(reader.finish().unwrap().0[0].kind(), "Ä");
-        for text in ["\u{feff}a: 1\n---\nb: 1\n", "\u{feff}a: \u{a0d}\n"] {
+        for text in [
+            "\u{feff}a: 1\n---\nb: 1\n",
+            "\u{feff}a: \u{a0d}\n",
+            "\u{feff}---\n---\na: 1\n",
+            "\u{feff}~\n...\n",
+        ] {
             let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
             let told = Reader::documents(ReadOptions::default(), "x", &bytes).unwrap_err();
             assert_eq!(told[0].kind, ReadErrorKind::Utf16, "{text:?}");

@@ -40,14 +40,7 @@ pub(crate) fn is_time(text: &str) -> bool {
         Some(clock) => clock,
         None if text.contains(' ') => time,
         None => match time.rfind(['+', '-']).map(|at| time.split_at(at)) {
-            Some((clock, zone))
-                if zone.len() == 6
-                    && number(&zone[1..3], 2, 23)
-                    && number(&zone[4..], 2, 59)
-                    && &zone[3..4] == ":" =>
-            {
-                clock
-            }
+            Some((clock, zone)) if is_zone(zone) => clock,
             _ => return false,
         },
     };
@@ -60,6 +53,16 @@ pub(crate) fn is_time(text: &str) -> bool {
     let fraction =
         !fraction.is_empty() && fraction.len() <= 9 && fraction.bytes().all(|b| b.is_ascii_digit());
     dated && fraction && number(hour, 1, 23) && number(minute, 1, 59) && number(second, 1, 59)
+}
+
+/// `+07:00`.
+fn is_zone(zone: &str) -> bool {
+    let form = zone.bytes().enumerate().all(|(at, byte)| match at {
+        0 => matches!(byte, b'+' | b'-'),
+        3 => byte == b':',
+        _ => byte.is_ascii_digit(),
+    });
+    form && zone.len() == 6 && zone[1..3] < *"24" && zone[4..] < *"60"
 }
 
 #[cfg(test)]
@@ -79,6 +82,9 @@ mod tests {
             ("2001-01-01T10:00", false),
             ("2001-01-01é", false),
             ("2001-01-01T+é:00", false),
+            ("2001-1-1T+1é:0", false),
+            ("2001-1-1T1:2:3+24:00", false),
+            ("2001-1-1T1:2:3+23:59", true),
         ] {
             assert_eq!(is_time(text), is, "{text}");
         }

@@ -36,9 +36,10 @@ pub(crate) struct Fault {
 /// A tree and where it starts within its document; `None` for a document that holds nothing.
 pub(crate) type Tree = Option<(Value, Position)>;
 
-/// Reads the one document in `text`. Duplicate keys that `options` lets pass are told to `duplicate`.
+/// Reads the one document in `text`; `started` says that a line `---` above it belongs to it. Duplicate keys that `options` lets pass are told to `duplicate`.
 pub(crate) fn tree(
     text: &str,
+    started: bool,
     options: &ReadOptions,
     keys: &mut Keys,
     mut duplicate: impl FnMut(&str, Position),
@@ -50,7 +51,7 @@ pub(crate) fn tree(
         return Err(Fault { at: Position::of(text, offset), kind: ReadErrorKind::ByteOrderMark });
     }
     let builder = tree::Builder::new(options, keys, &mut duplicate);
-    let Some(node) = parser::Parser::new(text, builder).document()? else { return Ok(None) };
+    let Some(node) = parser::Parser::new(text, builder).document(started)? else { return Ok(None) };
     let at = node.at;
     let value = node.content.into_value().map_err(|error| at.fault(error))?;
     Ok(Some((value, at.position())).filter(|(value, _)| *value != Value::Null))

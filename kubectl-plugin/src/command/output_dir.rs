@@ -34,20 +34,19 @@ pub(super) fn write<'a>(
     let texts = texts(objects, format)?;
     let folder = Folder::open(path)?;
     let old: Vec<String> = folder.names().filter(|name| !texts.contains_key(*name)).cloned().collect();
-    if texts.is_empty() && !old.is_empty() {
+    let there = old.iter().filter(|name| folder.state(name).is_ok_and(|state| state == State::Ours)).count();
+    if texts.is_empty() && there > 0 {
         // An input that failed to be made is empty, too.
         let failure = Failure::refused(
             format!(
-                "the input holds no object, and {} holds {} files of an earlier run",
-                path.display(),
-                old.len()
+                "the input holds no object, and {} holds {there} files of an earlier run",
+                path.display()
             ),
             &[],
         );
         return Err(failure.with_hint("remove the folder if it is to be empty").into());
     }
     refuse_foreign(path, &folder, &texts)?;
-    folder.sweep()?;
     let files: Files = texts
         .iter()
         // What somebody else put there, equal as it is, stays theirs.
@@ -59,7 +58,8 @@ pub(super) fn write<'a>(
     let todo: Vec<(&String, &Wanted)> =
         texts.iter().filter(|(name, text)| !folder.holds(name, &text.text)).collect();
     let all = texts.len();
-    if !todo.is_empty() {
+    if !todo.is_empty() || there > 0 {
+        folder.sweep()?;
         folder.begin(&files)?;
     }
     for (index, (name, text)) in todo.iter().enumerate() {
@@ -174,8 +174,8 @@ fn stem(object: &Object) -> String {
         return stem;
     }
     let digest = digest::of_bytes(stem.as_bytes());
-    let cut = stem.floor_char_boundary(LONGEST - 64);
-    format!("{}{}", &stem[..cut], digest.trim_start_matches("sha256:"))
+    let cut = stem.floor_char_boundary(LONGEST - 65);
+    format!("{}_{}", &stem[..cut], digest.trim_start_matches("sha256:"))
 }
 
 /// Percent-encodes all but `a-z`, `0-9`, `-` and `.`; a dot at the start is encoded too, for it hides files.

@@ -12,14 +12,15 @@ pub(super) struct Mark {
     pub(super) column: usize,
     /// Line breaks before it, of every kind that YAML 1.1 knows; two places with one number share a line.
     pub(super) breaks: usize,
-    /// Line feeds before it: what editors count.
+    /// Line feeds before it, and characters since the last of them: what editors count.
     pub(super) feeds: usize,
+    pub(super) shown: usize,
 }
 
 impl Mark {
     /// As it is told.
     pub(super) fn position(self) -> Position {
-        Position { line: self.feeds + 1, column: self.column + 1 }
+        Position { line: self.feeds + 1, column: self.shown + 1 }
     }
 
     /// Text that is no YAML.
@@ -102,12 +103,14 @@ impl<'a> Cursor<'a> {
     /// Moves over bytes that hold whole characters and no line break.
     pub(super) fn skip(&mut self, bytes: usize) {
         let end = (self.mark.offset + bytes).min(self.text.len());
-        self.mark.column += if self.is_ascii {
+        let characters = if self.is_ascii {
             end - self.mark.offset
         } else {
             let passed = self.text.as_bytes().get(self.mark.offset..end).unwrap_or_default();
             passed.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
         };
+        self.mark.column += characters;
+        self.mark.shown += characters;
         self.mark.offset = end;
     }
 
@@ -147,7 +150,12 @@ impl<'a> Cursor<'a> {
             [0xe2, _, 0xa9, ..] => "\u{2029}",
             _ => "\n",
         };
-        self.mark.feeds += usize::from(rest[..length].contains(&b'\n'));
+        if rest[..length].contains(&b'\n') {
+            self.mark.feeds += 1;
+            self.mark.shown = 0;
+        } else {
+            self.mark.shown += 1;
+        }
         self.mark.breaks += 1;
         self.mark.column = 0;
         self.mark.offset += length;

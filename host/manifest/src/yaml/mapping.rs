@@ -38,13 +38,13 @@ enum Name {
 /// The text of a key, and of what type it was.
 struct Key {
     text: Arc<str>,
-    kind: Kind,
+    kind: Type,
 }
 
 /// What a key was before it became text. Keys of two types that become one text are told apart by kubectl until it
 /// takes one of them by chance.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum Type {
     Text,
     Bool,
     Int,
@@ -65,23 +65,26 @@ impl Builder<'_, '_> {
         value: Node<'_>,
     ) -> Result<(), Fault> {
         let (at, value_at) = (key.at, value.at);
-        mapping.size.add(value.size);
+        let mut size = value.size;
         let name = if key.merges {
             // An alias has to be of a map; a list of maps can only be written here.
             if value.is_alias && !matches!(&value.content, Content::Collection(Value::Object(_))) {
                 return Err(value_at.fault(ReadErrorKind::MergeValue));
             }
             // go-yaml does not decode `<<` itself, nor a list of what is to be merged.
-            self.uncount(1 + usize::from(matches!(&value.content, Content::Collection(Value::Array(_)))));
+            let list = usize::from(matches!(&value.content, Content::Collection(Value::Array(_))));
+            self.uncount(1 + list);
+            size.nodes = size.nodes.saturating_sub(list);
             mapping.merges = true;
             mapping.size.typed |= value.size.typed;
             Name::Merge { typed: value.size.typed }
         } else {
             mapping.size.add(key.size);
             let key = self.key(key)?;
-            mapping.size.typed |= key.kind != Kind::Text;
+            mapping.size.typed |= key.kind != Type::Text;
             Name::Key(key)
         };
+        mapping.size.add(size);
         let value = value.content.into_value().map_err(|error| value_at.fault(error))?;
         self.entries.push(Entry { key: name, at, value });
         Ok(())
@@ -91,10 +94,10 @@ impl Builder<'_, '_> {
         let at = node.at;
         let Content::Scalar(scalar) = node.content else { return Err(at.fault(ScalarError::Key)) };
         let kind = match &scalar {
-            Scalar::Bool(_) => Kind::Bool,
-            Scalar::Int(_) | Scalar::Uint(_) => Kind::Int,
-            Scalar::Float(_) => Kind::Float,
-            Scalar::Null | Scalar::String(_) => Kind::Text,
+            Scalar::Bool(_) => Type::Bool,
+            Scalar::Int(_) | Scalar::Uint(_) => Type::Int,
+            Scalar::Float(_) => Type::Float,
+            Scalar::Null | Scalar::String(_) => Type::Text,
         };
         let text = scalar.into_key().map_err(|error| at.fault(error))?;
         if text.len() > self.options.max_key_bytes {
@@ -140,7 +143,7 @@ impl Builder<'_, '_> {
                 continue;
             }
             // Floats of one text may be two to kubectl, which writes them in single precision.
-            let equal = first.kind == again.kind && first.kind != Kind::Float;
+            let equal = first.kind == again.kind && first.kind != Type::Float;
             if self.options.lenient_duplicates && equal {
                 (self.duplicate)(&again.text, at.position());
                 continue;
@@ -165,7 +168,7 @@ fn merged(written: impl Iterator<Item = Entry>) -> Result<Map, Fault> {
         };
         match (key, value) {
             (Name::Key(key), value) => {
-                origins.push((key.kind != Kind::Text, at));
+                origins.push((key.kind != Type::Text, at));
                 entries.push((key.text, value));
             }
             (Name::Merge { typed }, Value::Object(from)) => take(from, typed),

@@ -59,19 +59,6 @@ pub(super) enum Content<'a> {
     Collection(Value),
 }
 
-impl Node<'_> {
-    /// A node that is left out.
-    pub(super) fn null(at: Mark) -> Self {
-        Self {
-            content: Content::Scalar(Scalar::Null),
-            at,
-            size: Size::scalar(0),
-            merges: false,
-            is_alias: false,
-        }
-    }
-}
-
 impl Content<'_> {
     pub(super) fn into_value(self) -> Result<Value, ScalarError> {
         match self {

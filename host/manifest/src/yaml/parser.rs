@@ -36,8 +36,12 @@ impl<'a, 'b> Parser<'a, 'b> {
 
     /// The document's node; `None` for one without content. Anything behind the document's end, which kubectl would leave
     /// unread, is refused.
-    pub(super) fn document(mut self) -> Result<Option<Node<'a>>, Fault> {
+    /// `started` says that a line `---` above the text has begun it.
+    pub(super) fn document(mut self, started: bool) -> Result<Option<Node<'a>>, Fault> {
         if matches!(self.kind()?, Kind::DocumentStart) {
+            if started {
+                return Err(self.fault(ReadErrorKind::SecondDocument));
+            }
             self.scanner.take();
         }
         let node = match self.kind()? {
@@ -146,7 +150,10 @@ impl<'a, 'b> Parser<'a, 'b> {
                 Kind::BlockEntry => {
                     self.scanner.take();
                     match self.kind()? {
-                        Kind::BlockEntry | Kind::BlockEnd => self.builder.item(&mut items, Node::null(at))?,
+                        Kind::BlockEntry | Kind::BlockEnd => {
+                            let null = self.builder.null(at)?;
+                            self.builder.item(&mut items, null)?;
+                        }
                         _ => {
                             let item = self.node(Place::Block)?;
                             self.builder.item(&mut items, item)?;
@@ -170,7 +177,10 @@ impl<'a, 'b> Parser<'a, 'b> {
             self.scanner.take();
             match self.kind()? {
                 Kind::BlockEntry | Kind::Key | Kind::Value | Kind::BlockEnd => {
-                    self.builder.item(&mut items, Node::null(at))?;
+                    {
+                        let null = self.builder.null(at)?;
+                        self.builder.item(&mut items, null)?;
+                    };
                 }
                 _ => {
                     let item = self.node(Place::Block)?;
@@ -217,7 +227,7 @@ impl<'a, 'b> Parser<'a, 'b> {
         } else {
             false
         };
-        let value = if has_value { self.node(place)? } else { Node::null(key.at) };
+        let value = if has_value { self.node(place)? } else { self.builder.null(key.at)? };
         self.builder.entry(mapping, key, value)
     }
 
@@ -247,7 +257,7 @@ impl<'a, 'b> Parser<'a, 'b> {
                 }
                 _ => {
                     let key = self.node(Place::Flow)?;
-                    let value = Node::null(key.at);
+                    let value = self.builder.null(key.at)?;
                     self.builder.entry(&mut mapping, key, value)?;
                 }
             }

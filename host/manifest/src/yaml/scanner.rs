@@ -63,8 +63,10 @@ impl<'a> Scanner<'a> {
 
     /// The next token. Behind the last one stands the end of the stream again and again.
     pub(super) fn peek(&mut self) -> Result<&Token<'a>, Fault> {
-        const END: &Token<'static> =
-            &Token { kind: Kind::StreamEnd, at: Mark { offset: 0, column: 0, breaks: 0, feeds: 0 } };
+        const END: &Token<'static> = &Token {
+            kind: Kind::StreamEnd,
+            at: Mark { offset: 0, column: 0, breaks: 0, feeds: 0, shown: 0 },
+        };
         while !self.ended && (self.tokens.is_empty() || self.may_be_key()?) {
             self.fetch()?;
         }

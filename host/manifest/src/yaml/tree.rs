@@ -10,7 +10,7 @@ use super::mapping::Entry;
 use super::node::{Content, Node, Size};
 use crate::error::{Position, ReadErrorKind};
 use crate::read::ReadOptions;
-use crate::scalar;
+use crate::scalar::{self, Scalar};
 use crate::value::Value;
 
 /// What a document's nodes are built with.
@@ -89,6 +89,13 @@ impl<'a, 'b> Builder<'a, 'b> {
             self.keep(name, &node, at)?;
         }
         Ok(node)
+    }
+
+    /// A node that is left out.
+    pub(super) fn null(&mut self, at: Mark) -> Result<Node<'a>, Fault> {
+        self.count(0, at)?;
+        let content = Content::Scalar(Scalar::Null);
+        Ok(Node { content, at, size: Size::scalar(0), merges: false, is_alias: false })
     }
 
     /// The node that a name stands for by now, at a depth.

@@ -64,9 +64,12 @@ pub(crate) fn streams<T: AsRef<[u8]>>(streams: &[T]) -> OneSided {
     let mut refused = OneSided::default();
     for (stream, theirs) in streams.iter().zip(kubectl::read(streams)) {
         let stream = stream.as_ref();
-        // The program knows YAML alone, where kubectl reads JSON: indented by tabs, or several values.
-        let json = stream.trim_ascii_start().starts_with(b"{");
-        if json && lathe(stream).is_ok_and(|json| stream[0] != b'{' || json.contains("},")) {
+        // The program knows YAML alone, where kubectl reads JSON, of which there may be several values.
+        let several = |read: String| {
+            json::parse(&read).is_ok_and(|value| value.as_array().is_some_and(|all| all.len() > 1))
+        };
+        let is_json = || std::str::from_utf8(stream).is_ok_and(|text| json::parse(text).is_ok());
+        if stream.trim_ascii_start().starts_with(b"{") && (is_json() || lathe(stream).is_ok_and(several)) {
             continue;
         }
         match (lathe(stream), theirs) {

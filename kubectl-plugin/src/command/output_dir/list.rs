@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use lathe_manifest::digest;
 use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 
-use super::super::project::write_atomically;
 use crate::console::Failure;
 
 /// The name of the list: no manifest's, so that nobody reads it among them.
@@ -125,22 +125,28 @@ impl Folder {
     pub(super) fn write(&self, name: &str, text: &str, secret: bool) -> anyhow::Result<()> {
         let path = self.path.join(name);
         let written = (|| -> anyhow::Result<()> {
-            let mut file = tempfile::Builder::new().prefix(PREFIX).suffix(SUFFIX).tempfile_in(&self.path)?;
-            file.write_all(text.as_bytes())?;
             let state = self.state(name)?;
-            let mode = match fs::metadata(&path) {
-                Ok(meta) if state == State::Ours => meta.permissions(),
-                _ => fs::Permissions::from_mode(if secret { 0o600 } else { 0o644 }),
-            };
-            file.as_file().set_permissions(mode)?;
+            let file = self.temporary(text, if secret { 0o600 } else { 0o644 })?;
             match state {
                 State::Gone => drop(file.persist_noclobber(&path).map_err(|error| error.error)?),
-                State::Ours => drop(file.persist(&path).map_err(|error| error.error)?),
+                State::Ours => {
+                    file.as_file().set_permissions(fs::metadata(&path)?.permissions())?;
+                    file.persist(&path).map_err(|error| error.error)?;
+                }
                 State::Changed | State::Foreign => bail!("somebody else wrote it just now"),
             }
             Ok(())
         })();
         written.with_context(|| format!("{} cannot be written", path.display()))
+    }
+
+    /// A file under a name that [`sweep`](Self::sweep) knows. Of its mode the process takes away what it does for all files.
+    fn temporary(&self, text: &str, mode: u32) -> anyhow::Result<NamedTempFile> {
+        let mut new = tempfile::Builder::new();
+        new.prefix(PREFIX).suffix(SUFFIX).permissions(fs::Permissions::from_mode(mode));
+        let mut file = new.tempfile_in(&self.path)?;
+        file.write_all(text.as_bytes())?;
+        Ok(file)
     }
 
     pub(super) fn remove(&self, name: &str) -> anyhow::Result<()> {
@@ -161,7 +167,9 @@ impl Folder {
 
     fn keep(&self, list: &Value) -> anyhow::Result<()> {
         let path = self.path.join(LIST);
-        write_atomically(&path, format!("{list:#}\n").as_bytes())
+        let file = self.temporary(&format!("{list:#}\n"), 0o644);
+        let written = file.and_then(|file| Ok(file.persist(&path).map_err(|error| error.error)?));
+        written.map(drop).with_context(|| format!("{} cannot be written", path.display()))
     }
 
     fn read(&mut self) -> anyhow::Result<()> {
