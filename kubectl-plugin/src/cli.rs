@@ -8,6 +8,9 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "kubectl-lathe", version, disable_version_flag = true, max_term_width = 100)]
 pub(crate) struct Cli {
+    /// Policy that no pipeline and no lock may go beyond; `LATHE_POLICY` names one, too, and both hold
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) policy: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) global: Global,
     #[command(subcommand)]
@@ -175,6 +178,9 @@ pub(crate) struct Lock {
     /// The pipeline, or the folder it lies in; default is ./lathe.yaml
     #[arg(short, long, value_name = "DIR|FILE")]
     pub(crate) pipeline: Option<PathBuf>,
+    /// Grant what plugins or the pipeline ask for beyond the lock: rights, grants, writes, limits
+    #[arg(long)]
+    pub(crate) accept: bool,
 }
 
 #[derive(Args, Debug)]

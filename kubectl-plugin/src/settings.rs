@@ -19,6 +19,8 @@ pub(crate) struct Settings {
     pub(crate) cache: Option<PathBuf>,
     /// Whether this runs in CI, where nothing is agreed to on the side.
     pub(crate) ci: bool,
+    /// Policies from outside of the repository; all of them hold.
+    pub(crate) policies: Vec<PathBuf>,
     /// `--namespace`, which only commands that talk to a cluster heed.
     pub(crate) namespace: Option<String>,
     /// The way to the cluster.
@@ -27,7 +29,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    pub(crate) fn resolve(global: &Global, program: &'static str) -> Result<Self, String> {
+    pub(crate) fn resolve(
+        global: &Global,
+        policy: Option<PathBuf>,
+        program: &'static str,
+    ) -> Result<Self, String> {
         let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let base = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
         Ok(Self {
@@ -35,6 +41,7 @@ impl Settings {
             access: access(global, folder("HOME"))?,
             cache: base.filter(|base| base.is_absolute()).map(|base| base.join("lathe/components")),
             ci: std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "false" | "0")),
+            policies: folder("LATHE_POLICY").into_iter().chain(policy).collect(),
             namespace: global.namespace.clone().filter(|name| !name.is_empty()),
             level: global.verbose.iter().map(|level| u32::from(*level)).sum(),
         })

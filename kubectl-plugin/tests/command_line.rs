@@ -16,8 +16,13 @@ use std::time::{Duration, Instant};
 use support::{Place, copy_example, example};
 
 fn pipeline(plugin: &str, config: &str) -> String {
+    let writes = if plugin.starts_with("path:") {
+        "  writes: ['* /**']\n  grants: [token-text, secret-metadata]\n"
+    } else {
+        ""
+    };
     format!(
-        "apiVersion: lathe.dev/v1alpha1\nkind: Pipeline\nmetadata: {{name: x}}\ninputs: [in.yaml]\nenvironments: {{a: {{namespace: a}}}}\ntransforms:\n- plugin: {plugin}\n  config: {config}\n"
+        "apiVersion: lathe.dev/v1alpha1\nkind: Pipeline\nmetadata: {{name: x}}\ninputs: [in.yaml]\nenvironments: {{a: {{namespace: a}}}}\ntransforms:\n- plugin: {plugin}\n  config: {config}\n{writes}"
     )
 }
 
@@ -32,7 +37,7 @@ fn guest(config: &str, limits: &str) -> Place {
     place.write("lathe.yaml", &pipeline("path:guest.wasm", config));
     place.ok(&["lock"]);
     place.write("lathe.yaml", &(pipeline("path:guest.wasm", config) + limits));
-    place.ok(&["lock"]);
+    place.ok(&["lock", "--accept"]);
     place
 }
 
@@ -73,6 +78,99 @@ fn misbehaving_plugins_end_the_run_by_name() {
         assert!(!by_host || run.stderr.contains("(sha256:"), "{deed}: {}", run.stderr);
         assert!(started.elapsed() < Duration::from_secs(3), "{deed}: {:?}", started.elapsed());
     }
+}
+
+#[test]
+fn a_plugin_writes_only_where_it_may_and_asks_before_it_may_more() {
+    let place = Place::new();
+    fs::write(place.path("guest.wasm"), lathe_test_guests::GUEST).unwrap();
+    place.write("in.yaml", MAP);
+    let head = pipeline("builtin:secrets", "{}").split("- plugin").next().unwrap().to_owned();
+    let write = |deed: &str, more: &str| {
+        place.write("lathe.yaml", &format!("{head}- plugin: path:guest.wasm\n  config: {deed}\n{more}"));
+    };
+    let render = || place.run(&["render", "--env", "a"]);
+    write("{do: set, value: x, pointer: /data/a}", "");
+    place.ok(&["lock"]);
+    let run = render();
+    let hint = "ConfigMap/a/m /data/a: the plugin may not write here; `writes: [\"ConfigMap /data/a\"]` would allow it";
+    assert!(run.code == 3 && run.stderr.contains(hint), "{}", run.stderr);
+
+    // What the pipeline allows has to be in the lock as well, and gets there only if somebody says so.
+    write("{do: set, value: x, pointer: /data/a}", "  writes: ['ConfigMap /data/*']\n");
+    assert_eq!(render().code, 3);
+    let run = place.run(&["lock"]);
+    assert!(
+        run.code == 3 && run.stderr.contains("the pipeline adds the write `ConfigMap /data/*`"),
+        "{}",
+        run.stderr
+    );
+    assert!(run.stderr.contains("--accept"), "{}", run.stderr);
+    place.ok(&["lock", "--accept"]);
+    let run = render();
+    assert!(run.code == 0 && run.stdout.contains("data:\n  a: x\n"), "{}", run.stderr);
+
+    for (deed, grant) in [
+        ("{do: drop}", "drop-objects"),
+        ("{do: add, value: {apiVersion: v1, kind: ConfigMap, metadata: {name: new}}}", "add-objects"),
+    ] {
+        write(deed, "  writes: ['* /**']\n");
+        place.ok(&["lock", "--accept"]);
+        let run = render();
+        assert!(
+            run.code == 3 && run.stderr.contains(&format!("takes `grants: [{grant}]`")),
+            "{}",
+            run.stderr
+        );
+        write(deed, &format!("  writes: ['* /**']\n  grants: [{grant}]\n"));
+        place.ok(&["lock", "--accept"]);
+        assert_eq!(render().code, 0);
+    }
+    write("{do: nothing}", "");
+    place.ok(&["lock"]);
+    write("{do: nothing}", "  writes: ['ConfigMap data']\n");
+    let run = render();
+    assert!(run.code == 3 && run.stderr.contains("a JSON pointer is empty or starts with"), "{}", run.stderr);
+}
+
+#[test]
+fn a_policy_wins_over_pipeline_and_lock() {
+    let place = guest("{do: nothing}", "");
+    let policy = |text: &str| {
+        place.write(
+            "policy.yaml",
+            &format!("apiVersion: lathe.dev/v1alpha1\nkind: Policy\nplugins: {text}\n"),
+        );
+        place.run(&["render", "--env", "a", "--policy", "policy.yaml"])
+    };
+    let digest = {
+        let run = place.run(&["plugin", "inspect", "guest.wasm"]);
+        run.stdout.lines().find_map(|line| line.strip_prefix("digest:")).unwrap().trim().to_owned()
+    };
+    for (text, told) in [
+        ("{allow: ['builtin:*']}", "the policy does not allow this plugin"),
+        ("{rights: [logging]}", "the policy does not allow the right `secrets`"),
+        ("{grants: [images]}", "the policy does not allow the grant `secret-metadata`"),
+        ("{limits: {fuel: 1000}}", "the policy allows `fuel` up to 1000, and it has 10000000000"),
+    ] {
+        let run = policy(text);
+        assert!(
+            run.code == 3 && run.stdout.is_empty() && run.stderr.contains(told),
+            "{text}: {}",
+            run.stderr
+        );
+        // A second policy takes nothing back.
+        place.write("wide.yaml", "apiVersion: lathe.dev/v1alpha1\nkind: Policy\n");
+        let both = place.command(&["render", "--env", "a", "--policy", "wide.yaml"]);
+        let both = { both }.env("LATHE_POLICY", place.path("policy.yaml")).output().unwrap();
+        assert_eq!(both.status.code(), Some(3), "{text}");
+        assert_eq!(place.run(&["lock", "--accept", "--policy", "policy.yaml"]).code, 3);
+    }
+    let run =
+        policy(&format!("{{allow: ['{digest}'], rights: [secrets], grants: [secret-metadata, token-text]}}"));
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(policy("{allow: [guest]}").code, 3);
+    assert_eq!(place.run(&["render", "--env", "a", "--policy", "nowhere.yaml"]).code, 2);
 }
 
 #[test]

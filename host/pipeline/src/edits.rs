@@ -3,33 +3,43 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
-use lathe_manifest::{Edit, Object, Pointer, Value, json};
+use lathe_manifest::{Edit, Object, Pointer, Value, json, leaf};
 use lathe_runtime::types::{Edit as Answer, Location, Write};
 
 use crate::problem::Problem;
 use crate::provenance::Provenance;
+use crate::scope::Scope;
 use crate::tree::Tree;
 
 /// How deep an object may nest after an edit; the reader's own limit.
 const DEEPEST: usize = 512;
 
-/// Applies the edits in order, within the plugin's deadline. `keys` are the objects of the request, by their position in it. Tells how many leaves
-/// changed; on an error the tree is not to be used any more.
+/// Who edits, and what it may.
+pub(crate) struct Editor<'a> {
+    pub(crate) plugin: &'a str,
+    /// The objects of the request, by their position in it.
+    pub(crate) keys: &'a [u32],
+    pub(crate) deadline: Duration,
+    pub(crate) scope: Scope<'a>,
+}
+
+/// Applies the edits in order, within the plugin's deadline. Tells how many leaves changed; on an error, and where something
+/// is found `beyond` the scope, the tree is not to be used any more.
 pub(crate) fn apply(
     tree: &mut Tree,
-    keys: &[u32],
-    plugin: &str,
+    editor: &Editor<'_>,
     edits: Vec<Answer>,
-    deadline: Duration,
     provenance: &mut Provenance,
+    beyond: &mut Vec<Problem>,
 ) -> Result<usize, Problem> {
+    let Editor { plugin, keys, deadline, scope } = editor;
     let started = Instant::now();
     let mut changed = 0;
     let mut positions = tree.positions();
-    let mut before: BTreeMap<u32, Value> = BTreeMap::new();
+    let mut before: BTreeMap<u32, Object> = BTreeMap::new();
     let mut dropped = Vec::new();
     for (count, edit) in edits.into_iter().enumerate() {
-        if count % 1024 == 1023 && started.elapsed() > deadline {
+        if count % 1024 == 1023 && started.elapsed() > *deadline {
             return Err(fault(plugin, "returns edits that take longer to apply than its deadline"));
         }
         match edit {
@@ -38,14 +48,22 @@ pub(crate) fn apply(
                 let object = object.ok_or_else(|| {
                     fault(plugin, "adds something that is no object with apiVersion, kind and a name")
                 })?;
+                beyond.extend(scope.judge_whole(plugin, &object, true));
                 let key = tree.add(object);
                 provenance.note_object(key, plugin, true);
                 changed += 1;
             }
             Answer::DropObject(position) => {
                 let key = key_of(keys, position, plugin)?;
-                if positions.remove(&key).is_none() {
+                let Some(at) = positions.remove(&key) else {
                     return Err(fault(plugin, "drops an object twice"));
+                };
+                if let Some(entry) = tree.entries.get(at) {
+                    beyond.extend(scope.judge_whole(
+                        plugin,
+                        before.get(&key).unwrap_or(&entry.object),
+                        false,
+                    ));
                 }
                 provenance.note_object(key, plugin, false);
                 dropped.push(key);
@@ -71,7 +89,9 @@ pub(crate) fn apply(
             let told = format!("leaves {} without apiVersion, kind or name", entry.object.label());
             return Err(fault(plugin, &told));
         }
-        changed += provenance.note(key, plugin, &before, &entry.object);
+        let changes = leaf::changes(&before.value, &entry.object.value);
+        beyond.extend(scope.judge(plugin, &before, &entry.object, &changes));
+        changed += provenance.note(key, plugin, changes, &entry.object);
     }
     tree.drop_all(&dropped);
     Ok(changed)
@@ -80,14 +100,14 @@ pub(crate) fn apply(
 fn change(
     tree: &mut Tree,
     positions: &HashMap<u32, usize>,
-    before: &mut BTreeMap<u32, Value>,
+    before: &mut BTreeMap<u32, Object>,
     plugin: &str,
     key: u32,
     edit: Edit,
 ) -> Result<(), Problem> {
     let entry = positions.get(&key).and_then(|at| tree.entries.get_mut(*at));
     let Some(entry) = entry else { return Err(fault(plugin, "edits an object that it has dropped")) };
-    before.entry(key).or_insert_with(|| entry.object.value.clone());
+    before.entry(key).or_insert_with(|| entry.object.clone());
     let applied = edit.apply(&mut entry.object.value);
     applied.map_err(|error| {
         let told = format!("an edit of the plugin does not apply: {error}");

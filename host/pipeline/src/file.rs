@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::environment::is_label_value;
 use crate::problem::Problem;
+use crate::scope::{Grant, WriteRule};
 use crate::selector::{Selector, Selectors};
 use crate::typed;
 
@@ -92,6 +93,13 @@ pub struct TransformSpec {
     #[serde(default, rename = "match", deserialize_with = "selectors")]
     #[schemars(with = "Option<Selectors>")]
     pub selectors: Option<Vec<Selector>>,
+    /// Where it may write, as `Kind.group /pointer` with `*` for one segment and `**` for all below. A plugin that is not
+    /// built in writes nowhere else.
+    #[serde(default)]
+    pub writes: Vec<WriteRule>,
+    /// What it may do that `writes` cannot allow.
+    #[serde(default)]
+    pub grants: Vec<Grant>,
     /// The plugin's own settings.
     #[serde(default = "no_config")]
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
@@ -172,6 +180,9 @@ impl Pipeline {
                 if !self.environments.contains_key(name) {
                     wrong.push(format!("transforms[{index}].environments: there is no environment `{name}`"));
                 }
+            }
+            if transform.plugin.starts_with("builtin:") && !transform.grants.is_empty() {
+                wrong.push(format!("transforms[{index}].grants: a built-in plugin has all of them"));
             }
             let known = ["builtin:", "path:"].iter().any(|scheme| transform.plugin.starts_with(scheme));
             if !known {

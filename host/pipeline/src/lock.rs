@@ -4,7 +4,7 @@
 //! built-in plugin is pinned by the digest of its sources, because compilers on different machines may give different
 //! bytes for it; every other plugin by the digest of its bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lathe_manifest::digest;
 use lathe_runtime::Limits;
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::file::API_VERSION;
 use crate::plugin::{Plugins, Prepared};
 use crate::problem::Problem;
+use crate::scope::{Grant, WriteRule};
 use crate::typed;
 
 /// The version of the output: a Lathe that would write other bytes for the same input has another.
@@ -51,6 +52,12 @@ pub struct Locked {
     pub imports: Vec<String>,
     /// The rights it was given: `logging`, `oidc-clients`, `secrets`.
     pub rights: Vec<String>,
+    /// Where it may write.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub writes: BTreeSet<WriteRule>,
+    /// What it may do besides.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub grants: BTreeSet<Grant>,
     /// What one call may use.
     pub limits: Limits,
 }
@@ -105,6 +112,34 @@ impl Lock {
         told
     }
 
+    /// What the plugins as they are ask for beyond this lock, a line each: rights, grants, writes and limits of plugins that it
+    /// has. What a runtime of a language drags in is no right.
+    pub fn widened(&self, plugins: &Plugins) -> Vec<String> {
+        let wanted = Self::of(plugins);
+        let mut told = Vec::new();
+        for (name, now) in &wanted.plugins {
+            let Some(then) = self.plugins.get(name) else { continue };
+            let within = Locked {
+                limits: then.limits.at_least(&now.limits),
+                digest: now.digest.clone(),
+                version: now.version.clone(),
+                imports: now.imports.clone(),
+                rights: union(&then.rights, &now.rights),
+                writes: then.writes.union(&now.writes).cloned().collect(),
+                grants: then.grants.union(&now.grants).copied().collect(),
+                ..then.clone()
+            };
+            let agreed = Locked {
+                digest: now.digest.clone(),
+                version: now.version.clone(),
+                imports: now.imports.clone(),
+                ..then.clone()
+            };
+            agreed.differences(name, &within, &mut told);
+        }
+        told
+    }
+
     /// Whether only the digests of `path:` plugins differ: what `--update-lock` may write without asking.
     pub fn only_digests_differ(&self, plugins: &Plugins) -> bool {
         let wanted = Self::of(plugins);
@@ -131,13 +166,15 @@ impl Lock {
 
 impl Locked {
     fn of(prepared: &Prepared) -> Self {
-        let Prepared { plugin, builtin, limits } = prepared;
+        let Prepared { plugin, builtin, limits, writes, grants } = prepared;
         Self {
             digest: builtin.map_or_else(|| plugin.digest.clone(), |builtin| builtin.source.to_owned()),
             version: builtin.map(|builtin| builtin.version.to_owned()),
             world: WORLD.to_owned(),
             imports: plugin.imports.iter().map(ToString::to_string).collect(),
             rights: plugin.rights().into_iter().map(ToOwned::to_owned).collect(),
+            writes: writes.clone(),
+            grants: grants.clone(),
             limits: limits.clone(),
         }
     }
@@ -166,6 +203,19 @@ impl Locked {
                 told.push(format!("{name}: does not ask for the {what} {gone} any more"));
             }
         }
+        let texts = |locked: &Self| -> [Vec<String>; 2] {
+            let grants = locked.grants.iter().map(|grant| grant.name().to_owned()).collect();
+            [grants, locked.writes.iter().map(ToString::to_string).collect()]
+        };
+        for (what, (then, now)) in ["grant", "write"].into_iter().zip(texts(self).into_iter().zip(texts(now)))
+        {
+            for added in now.iter().filter(|item| !then.contains(item)) {
+                told.push(format!("{name}: the pipeline adds the {what} `{added}`"));
+            }
+            for gone in then.iter().filter(|item| !now.contains(item)) {
+                told.push(format!("{name}: the pipeline does not have the {what} `{gone}` any more"));
+            }
+        }
         if self.limits != now.limits {
             let (then, now) = (typed::to_yaml(&self.limits), typed::to_yaml(&now.limits));
             for (then, now) in then.lines().zip(now.lines()).filter(|(then, now)| then != now) {
@@ -173,6 +223,11 @@ impl Locked {
             }
         }
     }
+}
+
+fn union(then: &[String], now: &[String]) -> Vec<String> {
+    let all: BTreeSet<&String> = then.iter().chain(now).collect();
+    all.into_iter().cloned().collect()
 }
 
 fn list(items: &[String]) -> String {

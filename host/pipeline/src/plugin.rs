@@ -1,7 +1,7 @@
 //! The plugins that a pipeline names: where their bytes are, and what those are.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -9,6 +9,7 @@ use lathe_runtime::{Limits, Native, Plugin};
 
 use crate::file::Pipeline;
 use crate::problem::Problem;
+use crate::scope::{Grant, WriteRule};
 
 /// A plugin that is part of Lathe.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +33,10 @@ pub struct Prepared {
     pub builtin: Option<Builtin>,
     /// What its calls may use, the highest of all entries that name it.
     pub limits: Limits,
+    /// Where it may write, by all entries that name it.
+    pub writes: BTreeSet<WriteRule>,
+    /// What it may do besides, by all entries that name it.
+    pub grants: BTreeSet<Grant>,
 }
 
 /// The plugins of a pipeline, by the name that it gives them.
@@ -49,16 +54,19 @@ impl Plugins {
         let mut problems = Vec::new();
         for transform in &pipeline.transforms {
             let name = &transform.plugin;
-            if let Some(prepared) = plugins.get_mut(name) {
-                raise(&mut prepared.limits, &transform.limits.clone().unwrap_or_default());
-                continue;
-            }
-            match prepare(name, folder, builtins) {
-                Ok((plugin, builtin)) => {
-                    let limits = transform.limits.clone().unwrap_or_default();
-                    plugins.insert(name.clone(), Prepared { plugin, builtin, limits });
+            if !plugins.contains_key(name) {
+                match Self::one(name, folder, builtins) {
+                    Ok(prepared) => {
+                        let limits = transform.limits.clone().unwrap_or_default();
+                        plugins.insert(name.clone(), Prepared { limits, ..prepared });
+                    }
+                    Err(problem) => problems.push(problem),
                 }
-                Err(problem) => problems.push(problem),
+            }
+            if let Some(prepared) = plugins.get_mut(name) {
+                prepared.limits = prepared.limits.at_least(&transform.limits.clone().unwrap_or_default());
+                prepared.writes.extend(transform.writes.iter().cloned());
+                prepared.grants.extend(transform.grants.iter().copied());
             }
         }
         problems.sort();
@@ -73,7 +81,8 @@ impl Plugins {
         builtins: &dyn Fn(&str) -> Option<Builtin>,
     ) -> Result<Prepared, Problem> {
         let (plugin, builtin) = prepare(name, folder, builtins)?;
-        Ok(Prepared { plugin, builtin, limits: Limits::default() })
+        let (limits, writes, grants) = (Limits::default(), BTreeSet::new(), BTreeSet::new());
+        Ok(Prepared { plugin, builtin, limits, writes, grants })
     }
 
     /// The plugins in the order of their names.
@@ -100,13 +109,4 @@ fn prepare(
     }
     let bytes = fs::read(file).map_err(|error| problem(format!("plugin `{name}`: {error}")))?;
     Ok((Plugin::new(name, bytes)?, None))
-}
-
-fn raise(limits: &mut Limits, other: &Limits) {
-    limits.fuel = limits.fuel.max(other.fuel);
-    limits.deadline_ms = limits.deadline_ms.max(other.deadline_ms);
-    limits.memory_bytes = limits.memory_bytes.max(other.memory_bytes);
-    limits.output_bytes = limits.output_bytes.max(other.output_bytes);
-    limits.host_calls = limits.host_calls.max(other.host_calls);
-    limits.log_bytes = limits.log_bytes.max(other.log_bytes);
 }

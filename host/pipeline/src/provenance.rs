@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use lathe_manifest::{Object, Value, json, leaf};
+use lathe_manifest::leaf::Change;
+use lathe_manifest::{Object, Value, json};
 use lathe_secrets::TOKEN_PREFIX;
 use serde::Serialize;
 
@@ -29,8 +30,7 @@ pub struct Provenance {
 
 impl Provenance {
     /// Notes what differs between two states of one object, leaf by leaf; tells how many leaves do.
-    pub(crate) fn note(&mut self, key: u32, plugin: &str, before: &Value, after: &Object) -> usize {
-        let changes = leaf::changes(before, &after.value);
+    pub(crate) fn note(&mut self, key: u32, plugin: &str, changes: Vec<Change<'_>>, after: &Object) -> usize {
         let count = changes.len();
         let secret = after.is_secret();
         for change in changes {

@@ -13,7 +13,7 @@ use lathe_secrets::{Fill, Seal, SecretErrorKind, reference};
 
 use crate::closure::Search;
 use crate::connect::{self, Clients, Intents, Secrets};
-use crate::edits;
+use crate::edits::{self, Editor};
 use crate::environment::Environment;
 use crate::file::{Pipeline, SECRETS, TransformSpec};
 use crate::lock::Lock;
@@ -21,6 +21,7 @@ use crate::plugin::{Plugins, Prepared};
 use crate::problem::Problem;
 use crate::provenance::{Provenance, Write};
 use crate::report::{Changed, Finding, Hit, PluginRun, Report, SecretPlace};
+use crate::scope::Scope;
 use crate::tree::{Entry, Tree};
 
 /// Marks objects that still hold references.
@@ -75,9 +76,9 @@ impl Render<'_> {
             return run.finish();
         }
         for (_, transform) in self.pipeline.transforms_in(&self.environment.name) {
-            if let Err(problem) = run.transform(transform) {
+            if let Err(problems) = run.transform(transform) {
                 // What later transforms would say of a tree in this state means nothing.
-                run.report.problems.push(*problem);
+                run.report.problems.extend(problems);
                 return run.finish();
             }
         }
@@ -138,19 +139,26 @@ impl<'a> Run<'a> {
         self.report.problems.extend(seal.refusals().iter().cloned().map(Problem::from));
     }
 
-    fn transform(&mut self, transform: &TransformSpec) -> Result<(), Box<Problem>> {
+    fn transform(&mut self, transform: &TransformSpec) -> Result<(), Vec<Problem>> {
         let name = transform.plugin.as_str();
-        let missing = || Problem::new("plugin", format!("plugin `{name}` was not prepared"));
+        let missing = || vec![Problem::new("plugin", format!("plugin `{name}` was not prepared"))];
         let prepared = self.of.plugins.0.get(name).ok_or_else(missing)?;
         let (keys, request) = self.request(transform);
         let granted = self.capabilities(prepared, &keys);
         let limits = &transform.limits.clone().unwrap_or_default();
-        let Transformed { outcome, fuel, .. } =
-            self.of.runtime.transform(&prepared.plugin, &request, granted, limits).map_err(Problem::from)?;
+        let Transformed { outcome, fuel, .. } = (self.of.runtime)
+            .transform(&prepared.plugin, &request, granted, limits)
+            .map_err(|error| vec![Problem::from(error)])?;
         let types::Outcome { edits, findings } = outcome;
         self.take_findings(name, &keys, findings);
-        let changes =
-            edits::apply(&mut self.tree, &keys, name, edits, limits.deadline(), &mut self.provenance)?;
+        let scope = Scope::new(prepared.builtin.is_some(), &transform.writes, &transform.grants);
+        let editor = Editor { plugin: name, keys: &keys, deadline: limits.deadline(), scope };
+        let mut beyond = Vec::new();
+        let changes = edits::apply(&mut self.tree, &editor, edits, &mut self.provenance, &mut beyond)
+            .map_err(|problem| vec![problem])?;
+        if !beyond.is_empty() {
+            return Err(beyond);
+        }
         self.report.plugins.push(PluginRun {
             plugin: name.to_owned(),
             digest: prepared.plugin.digest.clone(),

@@ -4,12 +4,13 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 
 use crate::file::Pipeline;
 use crate::lock::Lock;
+use crate::policy::Policy;
 use crate::report::Report;
 
 /// The schema of one kind of file.
 #[derive(Clone, Copy)]
 pub struct Schema {
-    /// `pipeline`, `lock` or `report`.
+    /// `pipeline`, `lock`, `policy` or `report`.
     pub name: &'static str,
     make: fn() -> String,
 }
@@ -18,6 +19,7 @@ pub struct Schema {
 pub const SCHEMAS: &[Schema] = &[
     Schema { name: "pipeline", make: || text::<Pipeline>(SchemaSettings::draft2020_12()) },
     Schema { name: "lock", make: || text::<Lock>(SchemaSettings::draft2020_12()) },
+    Schema { name: "policy", make: || text::<Policy>(SchemaSettings::draft2020_12()) },
     Schema { name: "report", make: || text::<Report>(SchemaSettings::draft2020_12().for_serialize()) },
 ];
 

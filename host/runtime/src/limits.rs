@@ -40,6 +40,19 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// The higher of each limit.
+    #[must_use]
+    pub fn at_least(&self, other: &Self) -> Self {
+        Self {
+            fuel: self.fuel.max(other.fuel),
+            deadline_ms: self.deadline_ms.max(other.deadline_ms),
+            memory_bytes: self.memory_bytes.max(other.memory_bytes),
+            output_bytes: self.output_bytes.max(other.output_bytes),
+            host_calls: self.host_calls.max(other.host_calls),
+            log_bytes: self.log_bytes.max(other.log_bytes),
+        }
+    }
+
     /// The deadline as a duration.
     pub fn deadline(&self) -> Duration {
         Duration::from_millis(self.deadline_ms)

@@ -9,7 +9,7 @@ use crate::settings::Settings;
 
 pub(crate) fn run(flags: &cli::Lock, settings: &Settings) -> anyhow::Result<()> {
     let project = Project::need(flags.pipeline.as_deref())?;
-    let plugins = project.plugins()?;
+    let plugins = project.plugins(settings)?;
     let runtime = project::runtime(settings)?;
     let mut problems = Vec::new();
     for (_, prepared) in plugins.iter() {
@@ -28,6 +28,16 @@ pub(crate) fn run(flags: &cli::Lock, settings: &Settings) -> anyhow::Result<()> 
     if before.as_ref() == Some(&lock) {
         console::note(&format!("{name} is up to date"));
         return Ok(());
+    }
+    if let Some(before) = &before
+        && !flags.accept
+    {
+        let widened = before.widened(&plugins);
+        if !widened.is_empty() {
+            let failure = Failure::refused("more is asked for than the lock grants; nothing is written", &[]);
+            let hint = "`lock --accept` grants it";
+            return Err(failure.with_problems(widened).with_hint(hint).into());
+        }
     }
     match &before {
         Some(before) => {

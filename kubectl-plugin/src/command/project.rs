@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use lathe_manifest::ReadOptions;
 use lathe_pipeline::source::{self, Inputs};
-use lathe_pipeline::{Environment, EnvironmentError, Lock, Pipeline, Plugins, Problem, Render, Variables};
+use lathe_pipeline::{
+    Environment, EnvironmentError, Lock, Pipeline, Plugins, Policy, Problem, Render, Variables,
+};
 use lathe_runtime::Runtime;
 
 use super::output_dir::LIST;
@@ -73,10 +75,23 @@ impl Project {
         })
     }
 
-    /// The plugins, inspected.
-    pub(crate) fn plugins(&self) -> anyhow::Result<Plugins> {
-        let prepared = Plugins::prepare(&self.pipeline, &self.folder, &builtin);
-        prepared.map_err(|problems| Failure::refused("a plugin cannot be used", &problems).into())
+    /// The plugins, inspected, within all policies.
+    pub(crate) fn plugins(&self, settings: &Settings) -> anyhow::Result<Plugins> {
+        let refused = |problems: Vec<Problem>| Failure::refused("a plugin cannot be used", &problems);
+        let plugins = Plugins::prepare(&self.pipeline, &self.folder, &builtin).map_err(refused)?;
+        for file in &settings.policies {
+            let name = file.display().to_string();
+            let bytes = fs::read(file).map_err(|error| Failure::usage(format!("policy {name}: {error}")))?;
+            let policy = Policy::parse(&name, &bytes)
+                .map_err(|problems| Failure::refused("the policy is wrong", &problems))?;
+            let beyond = policy.judge(&plugins);
+            if !beyond.is_empty() {
+                return Err(
+                    Failure::refused(format!("the pipeline goes beyond the policy {name}"), &beyond).into()
+                );
+            }
+        }
+        Ok(plugins)
     }
 
     /// The lock file's path.
@@ -133,7 +148,7 @@ impl Project {
 
     /// The plugins as agreed to and the sandbox they run in.
     pub(crate) fn ready(&self, update: bool, settings: &Settings) -> anyhow::Result<Ready> {
-        let plugins = self.plugins()?;
+        let plugins = self.plugins(settings)?;
         let lock = self.agreed(&plugins, update, settings)?;
         Ok(Ready { plugins, lock, runtime: runtime(settings)? })
     }
