@@ -143,11 +143,11 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 /// The plugins that are part of this binary.
 #[allow(unsafe_code, reason = "native code has to be vouched for; see below")]
 pub(crate) fn builtin(name: &str) -> Option<Builtin> {
-    let lathe_bundle::Builtin { version, source, wasm, native, .. } = *lathe_bundle::find(name)?;
+    let lathe_bundle::Builtin { version, source, wasm, native, descriptor, .. } = *lathe_bundle::find(name)?;
     // SAFETY: the build script of lathe-bundle made this code of this very component with this workspace's lathe-runtime,
     // and it has been a part of this binary since.
     let native = unsafe { Native::new(native) };
-    Some(Builtin { version, source, wasm, native })
+    Some(Builtin { version, source, wasm, native, descriptor })
 }
 
 #[cfg(test)]

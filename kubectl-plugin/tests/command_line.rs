@@ -46,9 +46,11 @@ fn an_unsafe_cache_is_not_used_and_rendering_goes_on() {
     let place = guest("{do: nothing}", "");
     let want = place.ok(&["render", "--env", "a"]);
     let cache = place.path(".cache/lathe/components");
-    let kept: Vec<_> = fs::read_dir(&cache).unwrap().flatten().collect();
-    assert_eq!(kept.len(), 1);
-    fs::write(kept[0].path(), b"forged").unwrap();
+    let kept: Vec<_> = fs::read_dir(&cache).unwrap().flatten().map(|entry| entry.path()).collect();
+    assert_eq!(kept.len(), 2, "the code and what the plugin says of itself");
+    for file in &kept {
+        fs::write(file, b"forged").unwrap();
+    }
     assert_eq!(place.ok(&["render", "--env", "a"]), want);
     fs::set_permissions(&cache, fs::Permissions::from_mode(0o777)).unwrap();
     let run = place.run(&["render", "-v", "--env", "a"]);
@@ -131,6 +133,25 @@ fn a_plugin_writes_only_where_it_may_and_asks_before_it_may_more() {
     write("{do: nothing}", "  writes: ['ConfigMap data']\n");
     let run = render();
     assert!(run.code == 3 && run.stderr.contains("a JSON pointer is empty or starts with"), "{}", run.stderr);
+}
+
+#[test]
+fn settings_are_held_against_the_plugins_schema() {
+    let place = Place::new();
+    place.write("in.yaml", MAP);
+    for (plugin, config, told) in [
+        ("builtin:aai-client", "{client: []}", "transforms[0].config: Additional properties are not allowed"),
+        ("builtin:aai-client", "{clients: 1}", "transforms[0].config.clients: this is not of type \"array\""),
+        ("builtin:secrets", "{x: 1}", "transforms[0].config: "),
+    ] {
+        place.write("lathe.yaml", &pipeline(plugin, config));
+        place.ok(&["lock"]);
+        for command in [&["render", "--env", "a"][..], &["check"]] {
+            let run = place.run(command);
+            assert!(run.code == 3 && run.stderr.contains(told), "{config}: {}", run.stderr);
+        }
+        fs::remove_file(place.path("lathe.lock")).unwrap();
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod as_is;
 mod closure;
 mod connect;
 mod decode;
+mod descriptor;
 mod edits;
 mod environment;
 mod field;
@@ -27,6 +28,7 @@ mod tree;
 mod typed;
 
 pub use as_is::as_is;
+pub use descriptor::Descriptor;
 pub use environment::{Environment, EnvironmentError, Review};
 pub use file::{Acknowledge, EnvironmentSpec, Metadata, Pipeline, SecretsSpec, TransformSpec};
 pub use lock::{Lock, Locked};

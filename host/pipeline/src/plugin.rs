@@ -22,6 +22,8 @@ pub struct Builtin {
     pub wasm: &'static [u8],
     /// The component compiled.
     pub native: Native,
+    /// What it says of itself.
+    pub descriptor: &'static str,
 }
 
 /// One plugin of a pipeline.
@@ -100,6 +102,7 @@ fn prepare(
     if let Some(short) = name.strip_prefix("builtin:") {
         let builtin = builtins(short).ok_or_else(|| problem(format!("there is no plugin `{name}`")))?;
         let plugin = Plugin::new(name, Cow::Borrowed(builtin.wasm))?.with_native(builtin.native);
+        let plugin = plugin.with_descriptor(builtin.descriptor);
         return Ok((plugin, Some(builtin)));
     }
     let path = name.strip_prefix("path:").unwrap_or(name);

@@ -13,6 +13,7 @@ use lathe_secrets::{Fill, Seal, SecretErrorKind, reference};
 
 use crate::closure::Search;
 use crate::connect::{self, Clients, Intents, Secrets};
+use crate::descriptor::Descriptor;
 use crate::edits::{self, Editor};
 use crate::environment::Environment;
 use crate::file::{Pipeline, SECRETS, TransformSpec};
@@ -70,6 +71,7 @@ impl Render<'_> {
             run.report.problems.push(Problem::new("input", "the inputs hold no object"));
             return run.finish();
         }
+        run.check_settings();
         run.seal();
         if !run.report.problems.is_empty() {
             // What could not be sealed is for no plugin to see.
@@ -128,6 +130,30 @@ impl<'a> Run<'a> {
             provenance: Provenance::default(),
             report: Report::new(of.environment),
             found: Vec::new(),
+        }
+    }
+
+    /// Holds the settings of all transforms against what their plugins say they take.
+    fn check_settings(&mut self) {
+        for (index, transform) in self.of.pipeline.transforms_in(&self.of.environment.name) {
+            let name = transform.plugin.as_str();
+            let Some(prepared) = self.of.plugins.0.get(name) else { continue };
+            let limits = transform.limits.clone().unwrap_or_default();
+            let checked = (self.of.runtime.descriptor(&prepared.plugin, &limits))
+                .map_err(Problem::from)
+                .and_then(|text| {
+                    let fault =
+                        |told: String| Problem::new("plugin-fault", format!("the plugin {told}")).by(name);
+                    let descriptor = Descriptor::parse(&text).map_err(fault)?;
+                    descriptor.check(&transform.config).map_err(fault)
+                });
+            match checked {
+                Ok(wrong) => self.report.problems.extend(wrong.into_iter().map(|(pointer, message)| {
+                    let place = format!("transforms[{index}].config{}", pointer.replace('/', "."));
+                    Problem::new("config", format!("{place}: {message}")).by(name)
+                })),
+                Err(problem) => self.report.problems.push(problem),
+            }
         }
     }
 

@@ -82,6 +82,7 @@ pub struct Plugin {
     pub imports: Vec<Import>,
     pub(crate) bytes: Cow<'static, [u8]>,
     pub(crate) native: Option<Native>,
+    pub(crate) descriptor: Option<&'static str>,
 }
 
 /// Native code that [`precompile`](crate::precompile) made of a component, and that is run as it is.
@@ -118,13 +119,19 @@ impl Plugin {
         if !unknown.is_empty() {
             return Err(error(PluginErrorKind::UnknownImports(unknown)));
         }
-        Ok(Self { name: name.to_owned(), digest, imports, bytes, native: None })
+        Ok(Self { name: name.to_owned(), digest, imports, bytes, native: None, descriptor: None })
     }
 
     /// The same plugin, with its native code at hand, so that it need not be compiled.
     #[must_use]
     pub fn with_native(self, native: Native) -> Self {
         Self { native: Some(native), ..self }
+    }
+
+    /// The same plugin, with what it says of itself at hand, so that it need not be asked.
+    #[must_use]
+    pub fn with_descriptor(self, descriptor: &'static str) -> Self {
+        Self { descriptor: Some(descriptor), ..self }
     }
 
     /// The rights that its imports ask for, sorted.

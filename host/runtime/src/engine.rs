@@ -73,6 +73,26 @@ impl Runtime {
         answer.map_err(|error| plugin.error(ended(&store, &error)))
     }
 
+    /// What a plugin says of itself, as [`describe`](Self::describe) gives it: from what is at hand or kept beside its compiled
+    /// code, or by asking it and keeping the answer.
+    pub fn descriptor(&self, plugin: &Plugin, limits: &Limits) -> Result<String, PluginError> {
+        if let Some(text) = plugin.descriptor {
+            return Ok(text.to_owned());
+        }
+        let name = format!("{}-descriptor", plugin.digest.trim_start_matches("sha256:"));
+        let kept = self.cache.as_ref().and_then(|cache| cache.get(&name));
+        if let Some(text) = kept.and_then(|bytes| String::from_utf8(bytes).ok()) {
+            return Ok(text);
+        }
+        let text = self.describe(plugin, limits)?;
+        if let Some(cache) = &self.cache
+            && let Err(why) = cache.put(&name, text.as_bytes())
+        {
+            tracing::warn!(plugin = plugin.name, "what the plugin says of itself could not be kept: {why}");
+        }
+        Ok(text)
+    }
+
     /// Runs the plugin's transform on a fresh instance.
     pub fn transform(
         &self,

@@ -1,6 +1,6 @@
 //! `lock`: writes lathe.lock for the plugins as they are, and shows what changes.
 
-use lathe_pipeline::{Lock, Problem};
+use lathe_pipeline::{Descriptor, Lock, Problem};
 
 use super::project::{self, Project};
 use crate::cli;
@@ -12,10 +12,15 @@ pub(crate) fn run(flags: &cli::Lock, settings: &Settings) -> anyhow::Result<()> 
     let plugins = project.plugins(settings)?;
     let runtime = project::runtime(settings)?;
     let mut problems = Vec::new();
-    for (_, prepared) in plugins.iter() {
+    for (name, prepared) in plugins.iter() {
         // A plugin that cannot even say what it is gets into no lock.
-        if let Err(error) = runtime.describe(&prepared.plugin, &prepared.limits) {
-            problems.push(Problem::from(error));
+        match runtime.describe(&prepared.plugin, &prepared.limits) {
+            Err(error) => problems.push(Problem::from(error)),
+            Ok(text) => {
+                if let Err(told) = Descriptor::parse(&text) {
+                    problems.push(Problem::new("plugin-fault", format!("the plugin {told}")).by(name));
+                }
+            }
         }
     }
     if !problems.is_empty() {

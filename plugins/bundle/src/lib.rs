@@ -14,6 +14,8 @@ pub struct Builtin {
     pub wasm: &'static [u8],
     /// The component compiled for the machine that this was built for, by this workspace's `lathe-runtime`.
     pub native: &'static [u8],
+    /// What it says of itself.
+    pub descriptor: &'static str,
 }
 
 /// All of them, by name.

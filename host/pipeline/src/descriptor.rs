@@ -1,0 +1,114 @@
+//! What a plugin says of itself, and whether its settings fit that.
+
+use jsonschema::{PatternOptions, Validator};
+use lathe_manifest::{Value, json};
+use serde::Deserialize;
+
+/// The longest schema of settings that is taken, in bytes.
+const LONGEST_SCHEMA: usize = 256 << 10;
+
+/// How many things wrong with settings are told.
+const MOST: usize = 50;
+
+/// The answer of `describe` (wit `lathe:transform/descriptor`). Members that are not known are ignored.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Descriptor {
+    /// JSON Schema (draft 2020-12 unless it says another) of the pipeline entry's `config`.
+    #[serde(default)]
+    config_schema: serde_json::Value,
+}
+
+impl Descriptor {
+    /// Reads the answer.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        // A list of members would do for serde.
+        let members: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_str(text);
+        let descriptor: Self = members
+            .and_then(|members| serde_json::from_value(members.into()))
+            .map_err(|error| format!("describes itself by something that is no descriptor: {error}"))?;
+        let length = descriptor.config_schema.to_string().len();
+        if length > LONGEST_SCHEMA {
+            return Err(format!(
+                "has a schema of {length} bytes for its config, and {LONGEST_SCHEMA} are taken"
+            ));
+        }
+        descriptor.validator()?;
+        Ok(descriptor)
+    }
+
+    /// What is wrong with settings, each as place and message; never a value of them.
+    pub(crate) fn check(&self, config: &Value) -> Result<Vec<(String, String)>, String> {
+        let Some(validator) = self.validator()? else { return Ok(Vec::new()) };
+        let text = json::to_string(config);
+        let config: serde_json::Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        let wrong = validator.iter_errors(&config).take(MOST);
+        let mut told: Vec<(String, String)> = wrong
+            .map(|error| {
+                let message = error.masked_with("this").to_string();
+                (error.instance_path().to_string(), message.trim_end_matches('.').to_owned())
+            })
+            .collect();
+        told.sort();
+        Ok(told)
+    }
+
+    /// `None` for a plugin that describes no settings. Patterns take time linear in the text, and a reference leads nowhere
+    /// outside of the schema.
+    fn validator(&self) -> Result<Option<Validator>, String> {
+        if self.config_schema.is_null() {
+            return Ok(None);
+        }
+        let options = jsonschema::options().with_pattern_options(PatternOptions::regex());
+        let built = options.build(&self.config_schema);
+        built.map(Some).map_err(|error| format!("has a schema for its config that cannot be used: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(schema: &str) -> Result<Descriptor, String> {
+        Descriptor::parse(&format!("{{\"name\":\"x\",\"configSchema\":{schema}}}"))
+    }
+
+    #[test]
+    fn settings_are_held_against_the_schema_and_not_quoted() {
+        let descriptor = parse(
+            r#"{"type":"object","additionalProperties":false,"required":["team"],"properties":{"team":{"type":"string","pattern":"^[a-z]+$"},"n":{"maximum":3}}}"#,
+        )
+        .unwrap();
+        let check = |config: &str| descriptor.check(&json::parse(config).unwrap()).unwrap();
+        assert!(check(r#"{"team":"portal","n":9007199254740993}"#)[0].0 == "/n");
+        assert!(check(r#"{"team":"portal"}"#).is_empty());
+        let told = check(r#"{"team":"hunter2!","more":1}"#);
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told.iter().all(|(_, message)| !message.contains("hunter2")), "{told:?}");
+        assert!(Descriptor::parse("{}").unwrap().check(&Value::Null).unwrap().is_empty());
+    }
+
+    #[test]
+    fn schemas_that_could_lead_astray_are_refused() {
+        for schema in [
+            r#"{"$ref":"https://example.org/schema.json"}"#,
+            r#"{"$ref":"file:///etc/passwd"}"#,
+            r#"{"pattern":"(a)\\1"}"#,
+            r#"{"pattern":"(?=a)"}"#,
+            r#"{"type":"nothing"}"#,
+            &format!("{{\"description\":\"{}\"}}", "x".repeat(LONGEST_SCHEMA)),
+        ] {
+            assert!(parse(schema).is_err(), "{schema:.80}");
+        }
+        assert!(Descriptor::parse("[]").is_err());
+    }
+
+    #[test]
+    fn a_pattern_takes_linear_time() {
+        let descriptor = parse(r#"{"pattern":"^(a+)+$"}"#).unwrap();
+        let text = json::parse(&format!("\"{}!\"", "a".repeat(100_000))).unwrap();
+        let started = std::time::Instant::now();
+        assert_eq!(descriptor.check(&text).unwrap().len(), 1);
+        assert!(started.elapsed().as_secs() < 5);
+    }
+}
