@@ -26,9 +26,9 @@ pub enum Grant {
     DropObjects,
     /// Change, add or take out objects of the group `rbac.authorization.k8s.io`.
     Rbac,
-    /// Change the image of a container.
+    /// Change an image: any field `image`, but in metadata, a `ConfigMap` or a Secret.
     Images,
-    /// Change what a container runs: `command`, `args`, and commands of probes and hooks.
+    /// Change what a container runs: any field `command` or `args`, but in metadata, a `ConfigMap` or a Secret.
     Commands,
     /// Change the metadata of a Secret.
     SecretMetadata,
@@ -260,21 +260,22 @@ fn protected(
     if change.before.is_some_and(has_token) && change.after.is_some() {
         return Some((Grant::TokenText, "changes text in which a secret's token stands"));
     }
-    // Wherever containers stand: in a Pod, a template of one, or some resource that holds templates.
-    let containers = ["containers", "initContainers", "ephemeralContainers"];
-    let at = names.iter().rposition(|name| containers.contains(name))?;
-    match names.get(at + 2..)? {
-        // Or the container as a whole, where it is given as something that is no map.
-        ["image", ..] | [] => Some((Grant::Images, "changes the image of a container")),
-        ["command" | "args", ..] => Some((Grant::Commands, "changes what a container runs")),
-        [probe, inner @ ..]
-            if ["lifecycle", "livenessProbe", "readinessProbe", "startupProbe"].contains(probe) =>
-        {
-            let runs = inner.contains(&"exec");
-            runs.then_some((Grant::Commands, "changes what a container runs"))
-        }
-        _ => None,
+    let text =
+        |object: &Object| object.group().is_empty() && ["ConfigMap", "Secret"].contains(&object.kind());
+    if names.first() == Some(&"metadata") || text(before) && text(after) {
+        return None;
     }
+    // Wherever these stand: in a Pod, a template of one, or some resource that makes Pods in a way of its own.
+    if names.iter().any(|name| ["command", "args"].contains(name)) {
+        return Some((Grant::Commands, "changes what a container runs"));
+    }
+    let containers = ["containers", "initContainers", "ephemeralContainers"];
+    let is_container = |at: usize| {
+        at.checked_sub(2).and_then(|list| names.get(list)).is_some_and(|name| containers.contains(name))
+    };
+    // Or a container as a whole, where it is given as something that is no map.
+    let is_image = names.contains(&"image") || is_container(names.len());
+    is_image.then_some((Grant::Images, "changes the image of a container"))
 }
 
 #[cfg(test)]
@@ -343,6 +344,24 @@ mod tests {
                 pod(r#""livenessProbe":{"exec":{"command":["b"]}}"#),
                 Grant::Commands,
             ),
+            (
+                "Widget",
+                r#""spec":{"image":"a"}"#.to_owned(),
+                r#""spec":{"image":"b"}"#.to_owned(),
+                Grant::Images,
+            ),
+            (
+                "Pod",
+                r#""spec":{"volumes":[{"image":{"reference":"a"}}]}"#.to_owned(),
+                r#""spec":{"volumes":[{"image":{"reference":"b"}}]}"#.to_owned(),
+                Grant::Images,
+            ),
+            (
+                "Pod",
+                r#""spec":{"containers":[1]}"#.to_owned(),
+                r#""spec":{"containers":[2]}"#.to_owned(),
+                Grant::Images,
+            ),
             ("Role", r#""rules":[]"#.to_owned(), r#""rules":[1]"#.to_owned(), Grant::Rbac),
             ("ConfigMap", token("x"), token("y"), Grant::TokenText),
         ] {
@@ -350,6 +369,8 @@ mod tests {
             assert!(told.len() == 1 && told[0].contains(grant.name()), "{told:?}");
             assert!(judged(kind, &before, &after, &["* /**"], &[grant]).is_empty());
         }
+        let told = judged("ConfigMap", r#""data":{"image":"a"}"#, r#""data":{"image":"b"}"#, &["* /**"], &[]);
+        assert!(told.is_empty(), "{told:?}");
         let secret = |label: &str| {
             let text = format!(
                 r#"{{"apiVersion":"v1","kind":"Secret","metadata":{{"name":"a","labels":{{"x":"{label}"}}}}}}"#
