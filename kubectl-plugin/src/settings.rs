@@ -36,12 +36,17 @@ impl Settings {
     ) -> Result<Self, String> {
         let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let base = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
+        let outside = std::env::var_os("LATHE_POLICY").map(PathBuf::from);
+        if outside.as_ref().is_some_and(|file| file.as_os_str().is_empty()) {
+            // A variable that was not filled in must not pass for none.
+            return Err("`LATHE_POLICY` is empty; unset it, or name a file".to_owned());
+        }
         Ok(Self {
             program,
             access: access(global, folder("HOME"))?,
             cache: base.filter(|base| base.is_absolute()).map(|base| base.join("lathe/components")),
             ci: std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "false" | "0")),
-            policies: folder("LATHE_POLICY").into_iter().chain(policy).collect(),
+            policies: outside.into_iter().chain(policy).collect(),
             namespace: global.namespace.clone().filter(|name| !name.is_empty()),
             level: global.verbose.iter().map(|level| u32::from(*level)).sum(),
         })

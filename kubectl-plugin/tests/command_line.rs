@@ -17,7 +17,7 @@ use support::{Place, copy_example, example};
 
 fn pipeline(plugin: &str, config: &str) -> String {
     let writes = if plugin.starts_with("path:") {
-        "  writes: ['* /**']\n  grants: [token-text, secret-metadata]\n"
+        "  writes: ['* /**']\n  grants: [token-text, secret-metadata, add-objects, drop-objects]\n"
     } else {
         ""
     };
@@ -128,8 +128,18 @@ fn a_plugin_writes_only_where_it_may_and_asks_before_it_may_more() {
         place.ok(&["lock", "--accept"]);
         assert_eq!(render().code, 0);
     }
+    // A list would smuggle in objects that nobody judged.
+    let list = "{do: set, pointer: /items, value: [{apiVersion: v1, kind: Pod, metadata: {name: new}}]}";
+    write(list, "  writes: ['* /**']\n  grants: [add-objects]\n");
+    place.ok(&["lock", "--accept"]);
+    let run = render();
+    assert!(run.code == 3 && run.stderr.contains("makes a list of an object"), "{}", run.stderr);
     write("{do: nothing}", "");
     place.ok(&["lock"]);
+    // Another name for it is another plugin, which has to be agreed to as well.
+    place.write("lathe.yaml", &format!("{head}- plugin: path:./guest.wasm\n  writes: ['* /**']\n"));
+    let run = place.run(&["lock"]);
+    assert!(run.code == 3 && run.stderr.contains("path:./guest.wasm: not in the lock"), "{}", run.stderr);
     write("{do: nothing}", "  writes: ['ConfigMap data']\n");
     let run = render();
     assert!(run.code == 3 && run.stderr.contains("a JSON pointer is empty or starts with"), "{}", run.stderr);
@@ -187,8 +197,9 @@ fn a_policy_wins_over_pipeline_and_lock() {
         assert_eq!(both.status.code(), Some(3), "{text}");
         assert_eq!(place.run(&["lock", "--accept", "--policy", "policy.yaml"]).code, 3);
     }
-    let run =
-        policy(&format!("{{allow: ['{digest}'], rights: [secrets], grants: [secret-metadata, token-text]}}"));
+    let run = policy(&format!(
+        "{{allow: ['{digest}'], rights: [secrets], grants: [secret-metadata, token-text, add-objects, drop-objects]}}"
+    ));
     assert_eq!(run.code, 0, "{}", run.stderr);
     assert_eq!(policy("{allow: [guest]}").code, 3);
     assert_eq!(place.run(&["render", "--env", "a", "--policy", "nowhere.yaml"]).code, 2);

@@ -33,6 +33,9 @@ impl Descriptor {
                 "has a schema of {length} bytes for its config, and {LONGEST_SCHEMA} are taken"
             ));
         }
+        let mut work = 0;
+        count(&descriptor.config_schema, &descriptor.config_schema, 0, &mut work)
+            .map_err(|why| format!("has a schema for its config that {why}"))?;
         descriptor.validator()?;
         Ok(descriptor)
     }
@@ -65,6 +68,45 @@ impl Descriptor {
     }
 }
 
+/// How many schemas one may hold, each counted as often as it is referred to, and how deep they may lie in one another:
+/// validating takes time and memory for each.
+const MOST_WORK: usize = 20_000;
+const DEEPEST: usize = 100;
+
+/// Counts the schemas in one, references followed.
+fn count(
+    root: &serde_json::Value,
+    at: &serde_json::Value,
+    depth: usize,
+    work: &mut usize,
+) -> Result<(), &'static str> {
+    *work += 1;
+    if *work > MOST_WORK || depth > DEEPEST {
+        return Err("refers to itself, or takes too much work");
+    }
+    match at {
+        serde_json::Value::Array(items) => {
+            items.iter().try_for_each(|item| count(root, item, depth + 1, work))
+        }
+        serde_json::Value::Object(members) => {
+            for (name, value) in members {
+                match (name.as_str(), value.as_str()) {
+                    ("$ref", Some(place)) => {
+                        let target = place.strip_prefix('#').and_then(|pointer| root.pointer(pointer));
+                        count(root, target.ok_or("refers to a place outside of itself")?, depth + 1, work)?;
+                    }
+                    ("$dynamicRef" | "$recursiveRef" | "$anchor" | "$dynamicAnchor", Some(_)) => {
+                        return Err("refers to places by other means than `$ref` and a pointer");
+                    }
+                    _ => count(root, value, depth + 1, work)?,
+                }
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,6 +130,15 @@ mod tests {
         assert!(Descriptor::parse("{}").unwrap().check(&Value::Null).unwrap().is_empty());
     }
 
+    /// A schema that refers to one twice, that refers to one twice, and so on.
+    fn doubling(levels: usize) -> String {
+        let twice = |n: usize| {
+            format!(r##""a{n}":{{"allOf":[{{"$ref":"#/$defs/a{0}"}},{{"$ref":"#/$defs/a{0}"}}]}}"##, n + 1)
+        };
+        let defs: Vec<String> = (0..levels).map(twice).collect();
+        format!(r##"{{"$ref":"#/$defs/a0","$defs":{{{},"a{levels}":{{"type":"object"}}}}}}"##, defs.join(","))
+    }
+
     #[test]
     fn schemas_that_could_lead_astray_are_refused() {
         for schema in [
@@ -96,10 +147,14 @@ mod tests {
             r#"{"pattern":"(a)\\1"}"#,
             r#"{"pattern":"(?=a)"}"#,
             r#"{"type":"nothing"}"#,
+            r##"{"allOf":[{"$ref":"#"}]}"##,
+            r#"{"$defs":{"a":{"$anchor":"b"}}}"#,
+            &doubling(20),
             &format!("{{\"description\":\"{}\"}}", "x".repeat(LONGEST_SCHEMA)),
         ] {
             assert!(parse(schema).is_err(), "{schema:.80}");
         }
+        assert!(parse(&doubling(5)).is_ok());
         assert!(Descriptor::parse("[]").is_err());
     }
 

@@ -48,6 +48,7 @@ pub(crate) fn apply(
                 let object = object.ok_or_else(|| {
                     fault(plugin, "adds something that is no object with apiVersion, kind and a name")
                 })?;
+                refuse_list(&object, plugin)?;
                 beyond.extend(scope.judge_whole(plugin, &object, true));
                 let key = tree.add(object);
                 provenance.note_object(key, plugin, true);
@@ -89,6 +90,7 @@ pub(crate) fn apply(
             let told = format!("leaves {} without apiVersion, kind or name", entry.object.label());
             return Err(fault(plugin, &told));
         }
+        refuse_list(&entry.object, plugin)?;
         let changes = leaf::changes(&before.value, &entry.object.value);
         beyond.extend(scope.judge(plugin, &before, &entry.object, &changes));
         changed += provenance.note(key, plugin, changes, &entry.object);
@@ -153,6 +155,14 @@ fn depth(value: &Value) -> usize {
         Value::Object(map) => 1 + map.iter().map(|(_, value)| depth(value)).max().unwrap_or(0),
         _ => 0,
     }
+}
+
+/// Whatever has `items` at its top is a list to everyone who reads it, and its items would be objects that nobody judged.
+fn refuse_list(object: &Object, plugin: &str) -> Result<(), Problem> {
+    if object.value.get("items").is_none() {
+        return Ok(());
+    }
+    Err(fault(plugin, "makes a list of an object, by `items` at its top").at(object.label(), "/items"))
 }
 
 fn is_named(object: &Object) -> bool {

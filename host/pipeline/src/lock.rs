@@ -118,7 +118,20 @@ impl Lock {
         let wanted = Self::of(plugins);
         let mut told = Vec::new();
         for (name, now) in &wanted.plugins {
-            let Some(then) = self.plugins.get(name) else { continue };
+            let Some(then) = self.plugins.get(name) else {
+                if !now.rights.is_empty() || !now.writes.is_empty() || !now.grants.is_empty() {
+                    told.push(format!("{name}: not in the lock"));
+                    let nothing = Locked {
+                        rights: Vec::new(),
+                        writes: BTreeSet::new(),
+                        grants: BTreeSet::new(),
+                        limits: Limits::default(),
+                        ..now.clone()
+                    };
+                    nothing.differences(name, now, &mut told);
+                }
+                continue;
+            };
             let within = Locked {
                 limits: then.limits.at_least(&now.limits),
                 digest: now.digest.clone(),

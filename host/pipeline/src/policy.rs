@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use lathe_runtime::Limits;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::file::API_VERSION;
 use crate::plugin::{Plugins, Prepared};
@@ -33,12 +33,16 @@ pub struct Policy {
 #[serde(deny_unknown_fields, default)]
 pub struct PluginPolicy {
     /// The only plugins that may run: `builtin:NAME`, `builtin:*`, or the `sha256:…` of a plugin's bytes.
+    #[serde(deserialize_with = "given")]
     pub allow: Option<BTreeSet<String>>,
     /// The only rights that a plugin may import: `logging`, `oidc-clients`, `secrets`.
+    #[serde(deserialize_with = "given")]
     pub rights: Option<BTreeSet<Right>>,
     /// The only grants that a pipeline may give. Built-in plugins have all of them.
+    #[serde(deserialize_with = "given")]
     pub grants: Option<BTreeSet<Grant>>,
     /// The most that one call may use.
+    #[serde(deserialize_with = "given")]
     pub limits: Option<MostLimits>,
 }
 
@@ -69,17 +73,28 @@ impl Right {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct MostLimits {
     /// WebAssembly instructions, roughly.
+    #[serde(deserialize_with = "given")]
     pub fuel: Option<u64>,
     /// Wall-clock milliseconds.
+    #[serde(deserialize_with = "given")]
     pub deadline_ms: Option<u64>,
     /// Bytes of memory.
+    #[serde(deserialize_with = "given")]
     pub memory_bytes: Option<u64>,
     /// Bytes handed to the host.
+    #[serde(deserialize_with = "given")]
     pub output_bytes: Option<u64>,
     /// Calls of host functions.
+    #[serde(deserialize_with = "given")]
     pub host_calls: Option<u64>,
     /// Bytes of log.
+    #[serde(deserialize_with = "given")]
     pub log_bytes: Option<u64>,
+}
+
+/// A bound that is there; one that was left empty must not pass for none.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 impl Policy {
@@ -176,6 +191,8 @@ mod tests {
             "plugins: {allow: [secrets]}\n",
             "plugins: {grants: [all]}\n",
             "plugins: {limits: {cpu: 1}}\n",
+            "plugins: {grants: }\n",
+            "plugins: {limits: {fuel: }}\n",
         ] {
             let told = parse(text).unwrap_err();
             assert!(told[0].to_string().starts_with("policy.yaml: "), "{}", told[0]);

@@ -22,7 +22,7 @@ use crate::plugin::{Plugins, Prepared};
 use crate::problem::Problem;
 use crate::provenance::{Provenance, Write};
 use crate::report::{Changed, Finding, Hit, PluginRun, Report, SecretPlace};
-use crate::scope::Scope;
+use crate::scope::{Grant, Scope};
 use crate::tree::{Entry, Tree};
 
 /// Marks objects that still hold references.
@@ -193,7 +193,12 @@ impl<'a> Run<'a> {
             changes,
         });
         self.tree.sort();
+        let count = self.tree.entries.len();
         let clashes = self.tree.clashes(&mut self.report.warnings);
+        if self.tree.entries.len() < count && !editor.scope.has(Grant::DropObjects) {
+            let told = "the plugin makes objects equal, of which one is taken out; that takes `grants: [drop-objects]`";
+            return Err(vec![Problem::new("write-scope", told).by(name)]);
+        }
         self.report.problems.extend(clashes.into_iter().map(|problem| problem.by(name)));
         let positions = self.tree.positions();
         let entries = &self.tree.entries;

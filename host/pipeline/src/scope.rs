@@ -180,6 +180,14 @@ impl<'a> Scope<'a> {
         if !changes.is_empty() && (is_rbac(before) || is_rbac(after)) {
             self.need(Grant::Rbac, "changes an object of RBAC", &mut found, "", &told);
         }
+        let identity = |object: &Object| {
+            [object.group(), object.kind(), object.namespace(), object.name()].map(ToOwned::to_owned)
+        };
+        if identity(before) != identity(after) {
+            for grant in [Grant::DropObjects, Grant::AddObjects] {
+                self.need(grant, "makes another object of this one", &mut found, "", &told);
+            }
+        }
         for change in changes {
             // What the host derived is a pointer.
             let place = Pointer::parse(&change.pointer).unwrap_or_default();
@@ -205,6 +213,11 @@ impl<'a> Scope<'a> {
             told(&mut found, format!("and {more} places more"), "");
         }
         found
+    }
+
+    /// Whether it was granted.
+    pub(crate) fn has(&self, grant: Grant) -> bool {
+        self.grants.contains(&grant)
     }
 
     /// What of an object that is added or taken out as a whole goes beyond the scope.
@@ -273,8 +286,10 @@ fn protected(
     let is_container = |at: usize| {
         at.checked_sub(2).and_then(|list| names.get(list)).is_some_and(|name| containers.contains(name))
     };
+    // Servers know containers by their names, so a name that moves takes the image along.
+    let renames = names.last() == Some(&"name") && is_container(names.len() - 1);
     // Or a container as a whole, where it is given as something that is no map.
-    let is_image = names.contains(&"image") || is_container(names.len());
+    let is_image = names.contains(&"image") || renames || is_container(names.len());
     is_image.then_some((Grant::Images, "changes the image of a container"))
 }
 
@@ -362,6 +377,12 @@ mod tests {
                 r#""spec":{"containers":[2]}"#.to_owned(),
                 Grant::Images,
             ),
+            (
+                "Deployment",
+                pod(r#""x":1"#),
+                pod(r#""x":1"#).replace(r#""name":"a""#, r#""name":"b""#),
+                Grant::Images,
+            ),
             ("Role", r#""rules":[]"#.to_owned(), r#""rules":[1]"#.to_owned(), Grant::Rbac),
             ("ConfigMap", token("x"), token("y"), Grant::TokenText),
         ] {
@@ -381,6 +402,10 @@ mod tests {
         let changes = leaf::changes(&before.value, &after.value);
         let rules = [WriteRule::try_from("* /**".to_owned()).unwrap()];
         assert_eq!(Scope::new(false, &rules, &[]).judge("x", &before, &after, &changes).len(), 1);
+        let other = object("ConfigMap", r#""data":{}"#);
+        let moved = leaf::changes(&before.value, &other.value);
+        let told = Scope::new(false, &rules, &[Grant::SecretMetadata]).judge("x", &before, &other, &moved);
+        assert!(told.len() == 2 && told[0].message.contains("drop-objects"), "{told:?}");
         assert!(Scope::new(true, &[], &[]).judge("x", &before, &after, &changes).is_empty());
         assert_eq!(Scope::new(false, &rules, &[]).judge_whole("x", &before, true).len(), 1);
         assert_eq!(
