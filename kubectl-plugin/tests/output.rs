@@ -164,7 +164,7 @@ fn output_that_cannot_be_written_is_an_error() {
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(2) && told.contains("standard output cannot be written"), "{told}");
 
-    // A reader that went away is none; a report's reader that did is.
+    // A reader that went away is none.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     assert_eq!(place.command(&["render", "-f", "in.yaml"]).stdout(writer).status().unwrap().code(), Some(0));

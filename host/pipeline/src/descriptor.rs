@@ -2,7 +2,6 @@
 
 use jsonschema::{PatternOptions, Validator};
 use lathe_manifest::{Value, json};
-use serde::Deserialize;
 
 /// The longest schema of settings that is taken, in bytes.
 const LONGEST_SCHEMA: usize = 256 << 10;
@@ -11,38 +10,36 @@ const LONGEST_SCHEMA: usize = 256 << 10;
 const MOST: usize = 50;
 
 /// The answer of `describe` (wit `lathe:transform/descriptor`). Members that are not known are ignored.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Descriptor {
-    /// JSON Schema (draft 2020-12 unless it says another) of the pipeline entry's `config`.
-    #[serde(default)]
-    config_schema: serde_json::Value,
+    /// Of the pipeline entry's `config`; `None` for a plugin that describes no settings.
+    validator: Option<Validator>,
 }
 
 impl Descriptor {
-    /// Reads the answer.
+    /// Reads the answer. Its `configSchema` is JSON Schema, draft 2020-12 unless it says another; patterns take time linear in
+    /// the text, and a reference leads nowhere outside of the schema.
     pub fn parse(text: &str) -> Result<Self, String> {
-        // A list of members would do for serde.
-        let members: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_str(text);
-        let descriptor: Self = members
-            .and_then(|members| serde_json::from_value(members.into()))
+        let members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text)
             .map_err(|error| format!("describes itself by something that is no descriptor: {error}"))?;
-        let length = descriptor.config_schema.to_string().len();
+        let Some(schema) = members.get("configSchema").filter(|schema| !schema.is_null()) else {
+            return Ok(Self { validator: None });
+        };
+        let length = schema.to_string().len();
         if length > LONGEST_SCHEMA {
             return Err(format!(
                 "has a schema of {length} bytes for its config, and {LONGEST_SCHEMA} are taken"
             ));
         }
-        let mut work = 0;
-        count(&descriptor.config_schema, &descriptor.config_schema, 0, &mut work)
-            .map_err(|why| format!("has a schema for its config that {why}"))?;
-        descriptor.validator()?;
-        Ok(descriptor)
+        count(schema, schema, 0, &mut 0).map_err(|why| format!("has a schema for its config that {why}"))?;
+        let built = jsonschema::options().with_pattern_options(PatternOptions::regex()).build(schema);
+        let validator =
+            built.map_err(|error| format!("has a schema for its config that cannot be used: {error}"))?;
+        Ok(Self { validator: Some(validator) })
     }
 
     /// What is wrong with settings, each as place and message; never a value of them.
     pub(crate) fn check(&self, config: &Value) -> Result<Vec<(String, String)>, String> {
-        let Some(validator) = self.validator()? else { return Ok(Vec::new()) };
+        let Some(validator) = &self.validator else { return Ok(Vec::new()) };
         let text = json::to_string(config);
         let config: serde_json::Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
         let wrong = validator.iter_errors(&config).take(MOST);
@@ -54,17 +51,6 @@ impl Descriptor {
             .collect();
         told.sort();
         Ok(told)
-    }
-
-    /// `None` for a plugin that describes no settings. Patterns take time linear in the text, and a reference leads nowhere
-    /// outside of the schema.
-    fn validator(&self) -> Result<Option<Validator>, String> {
-        if self.config_schema.is_null() {
-            return Ok(None);
-        }
-        let options = jsonschema::options().with_pattern_options(PatternOptions::regex());
-        let built = options.build(&self.config_schema);
-        built.map(Some).map_err(|error| format!("has a schema for its config that cannot be used: {error}"))
     }
 }
 

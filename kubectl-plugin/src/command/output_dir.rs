@@ -19,11 +19,14 @@ use crate::console::{self, Failure};
 /// The longest name of a file that is used as it is; file systems end at 255 bytes.
 const LONGEST: usize = 200;
 
-/// A file to be written.
+/// A file that the folder is to hold.
 struct Wanted {
     text: String,
     secret: bool,
     label: String,
+    /// What lies there, and whether it is this text already.
+    state: State,
+    holds: bool,
 }
 
 pub(super) fn write<'a>(
@@ -31,8 +34,12 @@ pub(super) fn write<'a>(
     objects: impl Iterator<Item = &'a Object>,
     format: ObjectFormat,
 ) -> anyhow::Result<()> {
-    let texts = texts(objects, format)?;
+    let mut texts = texts(objects, format)?;
     let folder = Folder::open(path)?;
+    for (name, wanted) in &mut texts {
+        wanted.state = folder.state(name)?;
+        wanted.holds = wanted.state != State::Gone && folder.holds(name, &wanted.text);
+    }
     let old: Vec<String> = folder.names().filter(|name| !texts.contains_key(*name)).cloned().collect();
     let there = old.iter().filter(|name| folder.state(name).is_ok_and(|state| state == State::Ours)).count();
     if texts.is_empty() && there > 0 {
@@ -50,13 +57,10 @@ pub(super) fn write<'a>(
     let files: Files = texts
         .iter()
         // What somebody else put there, equal as it is, stays theirs.
-        .filter(|(name, text)| {
-            !matches!(folder.state(name), Ok(State::Foreign)) || !folder.holds(name, &text.text)
-        })
+        .filter(|(_, wanted)| wanted.state != State::Foreign)
         .map(|(name, text)| (name.clone(), digest::of_bytes(text.text.as_bytes())))
         .collect();
-    let todo: Vec<(&String, &Wanted)> =
-        texts.iter().filter(|(name, text)| !folder.holds(name, &text.text)).collect();
+    let todo: Vec<(&String, &Wanted)> = texts.iter().filter(|(_, wanted)| !wanted.holds).collect();
     let all = texts.len();
     if !todo.is_empty() || there > 0 {
         folder.sweep()?;
@@ -110,7 +114,13 @@ fn texts<'a>(
     let mut clashes = Vec::new();
     for object in objects {
         let name = format!("{}.{ending}", stem(object));
-        let text = Wanted { text: one(object, format), secret: object.is_secret(), label: object.label() };
+        let text = Wanted {
+            text: one(object, format),
+            secret: object.is_secret(),
+            label: object.label(),
+            state: State::Gone,
+            holds: false,
+        };
         if let Some(first) = texts.get(&name) {
             clashes.push(format!("{} and {} would both be {name}", first.label, text.label));
         }
@@ -128,9 +138,9 @@ fn texts<'a>(
 fn refuse_foreign(path: &Path, folder: &Folder, texts: &BTreeMap<String, Wanted>) -> anyhow::Result<()> {
     let mut foreign = Vec::new();
     for (name, text) in texts {
-        let told = match folder.state(name)? {
+        let told = match text.state {
             State::Gone | State::Ours => continue,
-            State::Changed | State::Foreign if folder.holds(name, &text.text) => continue,
+            State::Changed | State::Foreign if text.holds => continue,
             State::Changed => "it was changed since Lathe wrote it",
             State::Foreign => "it is there, and Lathe did not write it",
         };

@@ -231,18 +231,29 @@ impl<'a, 'b> Parser<'a, 'b> {
         self.builder.entry(mapping, key, value)
     }
 
+    /// The comma before each entry of a flow list or map but the first; none is needed before its end.
+    fn comma(
+        &mut self,
+        first: &mut bool,
+        is_end: fn(&Kind<'_>) -> bool,
+        wanted: &'static str,
+    ) -> Result<(), Fault> {
+        if std::mem::take(first) || is_end(self.kind()?) {
+            return Ok(());
+        }
+        if !matches!(self.kind()?, Kind::FlowEntry) {
+            return Err(self.wrong(wanted));
+        }
+        self.scanner.take();
+        Ok(())
+    }
+
     fn flow_mapping(&mut self) -> Result<(Value, Size), Fault> {
         self.scanner.take();
         let mut mapping = self.builder.mapping();
         let mut first = true;
         loop {
-            if !first && !matches!(self.kind()?, Kind::FlowMappingEnd) {
-                if !matches!(self.kind()?, Kind::FlowEntry) {
-                    return Err(self.wrong("`,` or `}` is wanted here"));
-                }
-                self.scanner.take();
-            }
-            first = false;
+            self.comma(&mut first, |kind| matches!(kind, Kind::FlowMappingEnd), "`,` or `}` is wanted here")?;
             match self.kind()? {
                 Kind::FlowMappingEnd => {
                     self.scanner.take();
@@ -269,13 +280,11 @@ impl<'a, 'b> Parser<'a, 'b> {
         let mut items = self.builder.sequence();
         let mut first = true;
         loop {
-            if !first && !matches!(self.kind()?, Kind::FlowSequenceEnd) {
-                if !matches!(self.kind()?, Kind::FlowEntry) {
-                    return Err(self.wrong("`,` or `]` is wanted here"));
-                }
-                self.scanner.take();
-            }
-            first = false;
+            self.comma(
+                &mut first,
+                |kind| matches!(kind, Kind::FlowSequenceEnd),
+                "`,` or `]` is wanted here",
+            )?;
             let at = self.scanner.peek()?.at;
             match self.kind()? {
                 Kind::FlowSequenceEnd => {
