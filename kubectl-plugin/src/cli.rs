@@ -1,6 +1,12 @@
 //! The command line's types, and nothing else.
 
+mod plugin;
+
 use std::path::PathBuf;
+
+pub(crate) use plugin::{
+    Build, Bundle, Inspect, Language, LimitFlags, New, Plugin, Pull, Push, Run, Test, Types,
+};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -11,6 +17,9 @@ pub(crate) struct Cli {
     /// Policy that no pipeline and no lock may go beyond; `LATHE_POLICY` names one, too, and both hold
     #[arg(long, value_name = "FILE", global = true)]
     pub(crate) policy: Option<PathBuf>,
+    /// Bundle of plugins that takes the place of registries, none of which is asked then; `LATHE_BUNDLE` names one, too
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) bundle: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) global: Global,
     #[command(subcommand)]
@@ -99,13 +108,18 @@ pub(crate) enum Command {
     Check(Check),
     /// Tell which plugin wrote a field, and what stood there before
     Explain(Explain),
-    /// Look at plugins
+    /// Run a transcript's render again, and tell in what it differs
+    Replay(Replay),
+    /// Write, look at, try and publish plugins
     #[command(subcommand)]
     Plugin(Plugin),
     /// Print the version and the built-in plugins
     Version(Version),
     /// Print a shell's completion script
     Completion(Completion),
+    /// Compile the plugin on standard input to native code on standard output, for a Lathe that started this process
+    #[command(hide = true)]
+    CompilePlugin(CompilePlugin),
 }
 
 /// Where manifests and pipeline come from.
@@ -148,6 +162,9 @@ pub(crate) struct Render {
     /// Write a report of what was done (JSON)
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+    /// Write a transcript of what plugins were given, asked and answered (JSON, digests only), for `replay`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) transcript: Option<PathBuf>,
     /// What is written in place of secrets
     #[arg(long, value_enum, value_name = "MODE", default_value_t)]
     pub(crate) secrets: SecretsMode,
@@ -205,19 +222,22 @@ pub(crate) struct Explain {
     pub(crate) target: Target,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Plugin {
-    /// Print what a plugin is and asks for: digest, imports, rights, its own description
-    Inspect(Inspect),
+#[derive(Args, Debug)]
+pub(crate) struct Replay {
+    /// The transcript that `render --transcript` wrote
+    #[arg(value_name = "TRANSCRIPT")]
+    pub(crate) transcript: PathBuf,
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// Print what another version of a plugin would change: its file, or `NAME=FILE` where the pipeline has several
+    #[arg(long, value_name = "[NAME=]FILE")]
+    pub(crate) plugin: Option<String>,
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct Inspect {
-    /// `builtin:NAME`, or the file of a component
-    pub(crate) plugin: String,
-    /// Format of the output
-    #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) output: Format,
+pub(crate) struct CompilePlugin {
+    /// How long it may take, in milliseconds
+    pub(crate) limit: u64,
 }
 
 #[derive(Args, Debug)]

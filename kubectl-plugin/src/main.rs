@@ -3,10 +3,12 @@
 mod cli;
 mod command;
 mod console;
+mod diff;
 mod entry;
 #[cfg(test)]
 mod reference;
 mod settings;
+mod supply;
 
 use std::process::ExitCode;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lathe_cluster::Access;
 use lathe_pipeline::Builtin;
-use lathe_runtime::Native;
+use lathe_runtime::{Compiler, Native};
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::Global;
@@ -17,6 +17,14 @@ pub(crate) struct Settings {
     pub(crate) program: &'static str,
     /// Where compiled plugins are kept; `None` where there is no home.
     pub(crate) cache: Option<PathBuf>,
+    /// Where plugins from registries are kept; `None` where there is no home.
+    pub(crate) plugins: Option<PathBuf>,
+    /// The bundle that takes the place of registries.
+    pub(crate) bundle: Option<PathBuf>,
+    /// Docker's configuration, for credentials.
+    pub(crate) docker_config: Option<PathBuf>,
+    /// How plugins are compiled: by this program, in a process of its own.
+    pub(crate) compiler: Option<Compiler>,
     /// Whether this runs in CI, where nothing is agreed to on the side.
     pub(crate) ci: bool,
     /// Policies from outside of the repository; all of them hold.
@@ -32,6 +40,7 @@ impl Settings {
     pub(crate) fn resolve(
         global: &Global,
         policy: Option<PathBuf>,
+        bundle: Option<PathBuf>,
         program: &'static str,
     ) -> Result<Self, String> {
         let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -41,10 +50,18 @@ impl Settings {
             // A variable that was not filled in must not pass for none.
             return Err("`LATHE_POLICY` is empty; unset it, or name a file".to_owned());
         }
+        let base = base.filter(|base| base.is_absolute()).map(|base| base.join("lathe"));
+        let docker = folder("DOCKER_CONFIG").or_else(|| folder("HOME").map(|home| home.join(".docker")));
         Ok(Self {
             program,
+            plugins: base.as_ref().map(|base| base.join("plugins")),
+            bundle: bundle.or_else(|| folder("LATHE_BUNDLE")),
+            docker_config: docker.map(|docker| docker.join("config.json")),
             access: access(global, folder("HOME"))?,
-            cache: base.filter(|base| base.is_absolute()).map(|base| base.join("lathe/components")),
+            cache: base.map(|base| base.join("components")),
+            compiler: std::env::current_exe()
+                .ok()
+                .map(|program| Compiler { program, arguments: vec!["compile-plugin".into()] }),
             ci: std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "false" | "0")),
             policies: outside.into_iter().chain(policy).collect(),
             namespace: global.namespace.clone().filter(|name| !name.is_empty()),

@@ -476,7 +476,7 @@ fn plugins_can_be_looked_at() {
     fs::write(place.path("module.wasm"), b"\0asm\x01\0\0\0").unwrap();
     let run = place.run(&["plugin", "inspect", "module.wasm"]);
     assert!(
-        run.code == 3 && run.stderr.contains("is no WebAssembly component: it is a core module"),
+        run.code == 3 && run.stderr.contains("it is a core module that exports no `_start` and `memory`"),
         "{}",
         run.stderr
     );

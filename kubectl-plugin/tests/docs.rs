@@ -15,8 +15,8 @@ fn the_readme_tells_the_truth() {
 #[test]
 fn the_guide_tells_the_truth() {
     for entry in fs::read_dir(root().join("docs/guide")).unwrap().flatten() {
-        // What needs a cluster is run where there is one.
-        if entry.file_name() != "apply.md" {
+        // What needs a cluster, toolchains or a registry is run where there are these.
+        if !["apply.md", "languages.md", "publish.md"].iter().any(|page| entry.file_name() == *page) {
             console::run(&entry.path(), &[]);
         }
     }

@@ -14,9 +14,10 @@ fn native_code_is_the_component_compiled() {
     let native = plugin.clone().with_native(unsafe { Native::new(builtin.native) });
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
-    let runtime = Runtime::new(Some(&cache)).unwrap();
+    // A runtime of its own each time, for one keeps what it has loaded.
+    let fresh = || Runtime::new(Some(&cache), None).unwrap();
     let kept = || std::fs::read_dir(&cache).unwrap().count();
-    let run = |plugin: &Plugin| {
+    let run_on = |runtime: &Runtime, plugin: &Plugin| {
         let object = Object {
             api_version: "v1".into(),
             kind: "ConfigMap".into(),
@@ -33,6 +34,7 @@ fn native_code_is_the_component_compiled() {
         let done = runtime.transform(plugin, &request, granted, &Limits::default()).unwrap();
         (format!("{:?}", done.outcome), done.fuel)
     };
+    let run = |plugin: &Plugin| run_on(&fresh(), plugin);
     let fast = run(&native);
     assert_eq!(kept(), 0, "the native code was not loaded, and the component was compiled");
     assert!(fast.0.contains("a-x.r.example.net"), "{}", fast.0);
@@ -42,4 +44,7 @@ fn native_code_is_the_component_compiled() {
     // SAFETY: these bytes are refused before anything of them is run.
     let broken = plugin.with_native(unsafe { Native::new(b"no code") });
     assert_eq!(run(&broken), fast);
+    // Another kind of machine, for which an interpreter of portable code stands.
+    let plain = Plugin::new("builtin:review-hosts", builtin.wasm).unwrap();
+    assert_eq!(run_on(&Runtime::portable().unwrap(), &plain), fast);
 }

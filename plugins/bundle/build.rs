@@ -13,7 +13,7 @@ fn main() -> Result<(), String> {
         ("lathe-plugin-secrets", "plugins/secrets"),
     ];
     let (host, target) = lathe_component_build::host_and_target()?;
-    let runtime = lathe_runtime::Runtime::new(None).map_err(|error| error.to_string())?;
+    let runtime = lathe_runtime::Runtime::new(None, None).map_err(|error| error.to_string())?;
     let mut code = String::new();
     for component in lathe_component_build::build(&root, &packages)? {
         let wasm = fs::read(&component.wasm).map_err(|error| error.to_string())?;

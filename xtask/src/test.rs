@@ -46,6 +46,18 @@ const TIERS: &[Tier] = &[
         run: on_cluster,
     },
     Tier {
+        name: "plugins in five languages, and a KRM function of others",
+        needs: "Go, Node and Python, and `cargo xtask tools`",
+        is_there: || tools::KRM_FUNCTION.is_built(),
+        run: languages,
+    },
+    Tier {
+        name: "a real registry",
+        needs: "`cargo xtask tools`",
+        is_there: || tools::REGISTRY.is_built(),
+        run: registry,
+    },
+    Tier {
         name: "licences, sources and duplicates of dependencies",
         needs: "`cargo xtask tools`",
         is_there: || tools::CARGO_DENY.is_built(),
@@ -122,6 +134,18 @@ fn on_cluster() -> anyhow::Result<()> {
         process::run(command)?;
     }
     Ok(())
+}
+
+fn languages() -> anyhow::Result<()> {
+    let mut command = ignored("kubectl-lathe", "languages");
+    command.env("LATHE_TEST_KRM_FUNCTION", tools::KRM_FUNCTION.folder()?.join("annotate.wasm"));
+    process::run(command)
+}
+
+fn registry() -> anyhow::Result<()> {
+    let mut command = ignored("kubectl-lathe", "registry");
+    command.env("LATHE_TEST_REGISTRY", tools::REGISTRY.folder()?.join("registry"));
+    process::run(command)
 }
 
 /// The tests of a file that need more than Rust.

@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use crate::process::{self, root};
 
 pub(crate) use cargo::{CARGO_DENY, MDBOOK};
-pub(crate) use go::{ETCD, KUBERNETES, KUSTOMIZE, ORACLE};
+pub(crate) use go::{ETCD, KRM_FUNCTION, KUBERNETES, KUSTOMIZE, ORACLE, REGISTRY};
 pub(crate) use script::{PYYAML, YAML_1_2};
 
 /// Below this, a build could fill the disk of a machine that others use too.
@@ -79,8 +79,18 @@ pub(crate) trait Tool {
 
 /// Builds what is missing, one at a time.
 pub(crate) fn run() -> anyhow::Result<()> {
-    let all: [&dyn Tool; 8] =
-        [&ORACLE, &ETCD, &KUBERNETES, &KUSTOMIZE, &PYYAML, &YAML_1_2, &CARGO_DENY, &MDBOOK];
+    let all: [&dyn Tool; 10] = [
+        &ORACLE,
+        &ETCD,
+        &KUBERNETES,
+        &KUSTOMIZE,
+        &REGISTRY,
+        &KRM_FUNCTION,
+        &PYYAML,
+        &YAML_1_2,
+        &CARGO_DENY,
+        &MDBOOK,
+    ];
     all.iter().try_for_each(|tool| tool.folder().map(drop))
 }
 

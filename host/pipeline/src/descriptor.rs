@@ -13,6 +13,8 @@ const MOST: usize = 50;
 pub struct Descriptor {
     /// Of the pipeline entry's `config`; `None` for a plugin that describes no settings.
     validator: Option<Validator>,
+    /// Whether each object's edits depend on that object alone (`scope: object`).
+    pub(crate) per_object: bool,
 }
 
 impl Descriptor {
@@ -21,8 +23,9 @@ impl Descriptor {
     pub fn parse(text: &str) -> Result<Self, String> {
         let members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text)
             .map_err(|error| format!("describes itself by something that is no descriptor: {error}"))?;
+        let per_object = members.get("scope").and_then(serde_json::Value::as_str) == Some("object");
         let Some(schema) = members.get("configSchema").filter(|schema| !schema.is_null()) else {
-            return Ok(Self { validator: None });
+            return Ok(Self { validator: None, per_object });
         };
         let length = schema.to_string().len();
         if length > LONGEST_SCHEMA {
@@ -34,7 +37,7 @@ impl Descriptor {
         let built = jsonschema::options().with_pattern_options(PatternOptions::regex()).build(schema);
         let validator =
             built.map_err(|error| format!("has a schema for its config that cannot be used: {error}"))?;
-        Ok(Self { validator: Some(validator) })
+        Ok(Self { validator: Some(validator), per_object })
     }
 
     /// What is wrong with settings, each as place and message; never a value of them.

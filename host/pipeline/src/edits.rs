@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use lathe_manifest::{Edit, Object, Pointer, Value, json, leaf};
 use lathe_runtime::types::{Edit as Answer, Location, Write};
 
+use crate::floats::Integers;
 use crate::problem::Problem;
 use crate::provenance::Provenance;
 use crate::scope::Scope;
@@ -20,6 +21,8 @@ pub(crate) struct Editor<'a> {
     /// The objects of the request, by their position in it.
     pub(crate) keys: &'a [u32],
     pub(crate) deadline: Duration,
+    /// Its settings, from which it may take values.
+    pub(crate) config: &'a Value,
     pub(crate) scope: Scope<'a>,
 }
 
@@ -32,12 +35,14 @@ pub(crate) fn apply(
     provenance: &mut Provenance,
     beyond: &mut Vec<Problem>,
 ) -> Result<usize, Problem> {
-    let Editor { plugin, keys, deadline, scope } = editor;
+    let Editor { plugin, keys, deadline, config, scope } = editor;
     let started = Instant::now();
     let mut changed = 0;
     let mut positions = tree.positions();
     let mut before: BTreeMap<u32, Object> = BTreeMap::new();
     let mut dropped = Vec::new();
+    let mut given = Integers::default();
+    given.add(config);
     for (count, edit) in edits.into_iter().enumerate() {
         if count % 1024 == 1023 && started.elapsed() > *deadline {
             return Err(fault(plugin, "returns edits that take longer to apply than its deadline"));
@@ -93,6 +98,14 @@ pub(crate) fn apply(
         refuse_list(&entry.object, plugin)?;
         let changes = leaf::changes(&before.value, &entry.object.value);
         beyond.extend(scope.judge(plugin, &before, &entry.object, &changes));
+        let mut given = given.clone();
+        given.add(&before.value);
+        let rounded =
+            changes.iter().filter(|change| change.after.is_some_and(|after| given.rounds_to(after)));
+        beyond.extend(rounded.map(|change| {
+            let told = "the plugin writes an integer as its language's floating point rounds it";
+            Problem::new("rounded-number", told).at(entry.object.label(), &change.pointer).by(plugin)
+        }));
         changed += provenance.note(key, plugin, changes, &entry.object);
     }
     tree.drop_all(&dropped);

@@ -84,7 +84,7 @@ pub struct SecretsSpec {
 #[derive(Clone, Debug, JsonSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TransformSpec {
-    /// `builtin:NAME`, or `path:FILE` relative to the pipeline's folder.
+    /// `builtin:NAME`, `path:FILE` relative to the pipeline's folder, or `oci:REGISTRY/REPOSITORY:TAG` (or `@sha256:…`).
     pub plugin: String,
     /// The environments it runs in; all where it is left out.
     #[serde(default)]
@@ -184,11 +184,12 @@ impl Pipeline {
             if transform.plugin.starts_with("builtin:") && !transform.grants.is_empty() {
                 wrong.push(format!("transforms[{index}].grants: a built-in plugin has all of them"));
             }
-            let known = ["builtin:", "path:"].iter().any(|scheme| transform.plugin.starts_with(scheme));
+            let known =
+                ["builtin:", "path:", "oci:"].iter().any(|scheme| transform.plugin.starts_with(scheme));
             if !known {
                 let plugin = &transform.plugin;
                 wrong.push(format!(
-                    "transforms[{index}].plugin: `{plugin}` is neither `builtin:NAME` nor `path:FILE`"
+                    "transforms[{index}].plugin: `{plugin}` is none of `builtin:NAME`, `path:FILE`, `oci:REFERENCE`"
                 ));
             }
         }
@@ -238,7 +239,7 @@ mod tests {
             ]
         );
         let told = wrong(
-            "environments: {a: {namespace: a}}\ntransforms:\n- plugin: oci:x\n  environments: [prd]\n- plugin: path:x\n- plugin: builtin:secrets\n",
+            "environments: {a: {namespace: a}}\ntransforms:\n- plugin: git:x\n  environments: [prd]\n- plugin: path:x\n- plugin: builtin:secrets\n",
         );
         assert_eq!(told.len(), 3, "{told:?}");
         assert!(

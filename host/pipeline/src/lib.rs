@@ -4,6 +4,7 @@
 //! [`Lock`] which plugins may take part, [`Render`] does it and gives a [`Rendered`].
 
 mod as_is;
+mod call;
 mod closure;
 mod connect;
 mod decode;
@@ -12,8 +13,10 @@ mod edits;
 mod environment;
 mod field;
 mod file;
+mod floats;
 mod lock;
 mod plugin;
+mod plugin_file;
 mod policy;
 mod problem;
 mod provenance;
@@ -24,7 +27,9 @@ mod scope;
 mod selector;
 mod slug;
 pub mod source;
+mod transcript;
 mod tree;
+mod trial;
 mod typed;
 
 pub use as_is::as_is;
@@ -32,7 +37,8 @@ pub use descriptor::Descriptor;
 pub use environment::{Environment, EnvironmentError, Review};
 pub use file::{Acknowledge, EnvironmentSpec, Metadata, Pipeline, SecretsSpec, TransformSpec};
 pub use lock::{Lock, Locked};
-pub use plugin::{Builtin, Plugins, Prepared};
+pub use plugin::{Builtin, Plugins, Prepared, Supply};
+pub use plugin_file::{PluginFile, PluginName};
 pub use policy::{MostLimits, PluginPolicy, Policy, Right};
 pub use problem::Problem;
 pub use provenance::{Provenance, Write};
@@ -41,3 +47,5 @@ pub use report::Report;
 pub use schema::{SCHEMAS, Schema};
 pub use scope::{Grant, WriteRule};
 pub use selector::Selector;
+pub use transcript::{HostCall, Recorded, Transcript};
+pub use trial::{Case, Trial, edits};

@@ -20,9 +20,6 @@ use crate::typed;
 /// The version of the output: a Lathe that would write other bytes for the same input has another.
 pub(crate) const OUTPUT: u32 = 1;
 
-/// The world that plugins of this version live in.
-const WORLD: &str = "lathe:transform@0.1";
-
 /// The lock file.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -43,6 +40,9 @@ pub struct Lock {
 pub struct Locked {
     /// Of a plugin's bytes, or of a built-in plugin's sources.
     pub digest: String,
+    /// The manifest that an `oci:` plugin's tag led to when the lock was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<String>,
     /// A built-in plugin's version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
@@ -135,6 +135,7 @@ impl Lock {
             let within = Locked {
                 limits: then.limits.at_least(&now.limits),
                 digest: now.digest.clone(),
+                manifest: now.manifest.clone(),
                 version: now.version.clone(),
                 imports: now.imports.clone(),
                 rights: union(&then.rights, &now.rights),
@@ -144,6 +145,7 @@ impl Lock {
             };
             let agreed = Locked {
                 digest: now.digest.clone(),
+                manifest: now.manifest.clone(),
                 version: now.version.clone(),
                 imports: now.imports.clone(),
                 ..then.clone()
@@ -179,11 +181,12 @@ impl Lock {
 
 impl Locked {
     fn of(prepared: &Prepared) -> Self {
-        let Prepared { plugin, builtin, limits, writes, grants } = prepared;
+        let Prepared { plugin, builtin, manifest, limits, writes, grants } = prepared;
         Self {
             digest: builtin.map_or_else(|| plugin.digest.clone(), |builtin| builtin.source.to_owned()),
+            manifest: manifest.clone(),
             version: builtin.map(|builtin| builtin.version.to_owned()),
-            world: WORLD.to_owned(),
+            world: plugin.tier.world().to_owned(),
             imports: plugin.imports.iter().map(ToString::to_string).collect(),
             rights: plugin.rights().into_iter().map(ToOwned::to_owned).collect(),
             writes: writes.clone(),
@@ -205,6 +208,8 @@ impl Locked {
             &now.version.clone().unwrap_or_else(none),
         );
         changed("digest", &self.digest, &now.digest);
+        let manifest = |locked: &Self| locked.manifest.clone().unwrap_or_else(none);
+        changed("manifest", &manifest(self), &manifest(now));
         changed("world", &self.world, &now.world);
         for (what, then, now) in
             [("right", &self.rights, &now.rights), ("import", &self.imports, &now.imports)]

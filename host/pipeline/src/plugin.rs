@@ -26,6 +26,16 @@ pub struct Builtin {
     pub descriptor: &'static str,
 }
 
+/// Where plugins come from that are no files.
+pub trait Supply {
+    /// The plugin of this name that is part of Lathe.
+    fn builtin(&self, name: &str) -> Option<Builtin>;
+
+    /// The wasm that a reference to a registry stands for, and the digest of the manifest that led to it. `Err` says why it
+    /// cannot be had.
+    fn registry(&self, reference: &str) -> Result<(Vec<u8>, Option<String>), String>;
+}
+
 /// One plugin of a pipeline.
 #[derive(Clone, Debug)]
 pub struct Prepared {
@@ -33,6 +43,8 @@ pub struct Prepared {
     pub plugin: Plugin,
     /// Version and source digest, if it is part of Lathe.
     pub builtin: Option<Builtin>,
+    /// The digest of its manifest, if it comes from a registry.
+    pub manifest: Option<String>,
     /// What its calls may use, the highest of all entries that name it.
     pub limits: Limits,
     /// Where it may write, by all entries that name it.
@@ -47,17 +59,13 @@ pub struct Plugins(pub(crate) BTreeMap<String, Prepared>);
 
 impl Plugins {
     /// Finds and inspects each plugin that the pipeline names. Compiles nothing. `folder` is the pipeline's.
-    pub fn prepare(
-        pipeline: &Pipeline,
-        folder: &Path,
-        builtins: &dyn Fn(&str) -> Option<Builtin>,
-    ) -> Result<Self, Vec<Problem>> {
+    pub fn prepare(pipeline: &Pipeline, folder: &Path, supply: &dyn Supply) -> Result<Self, Vec<Problem>> {
         let mut plugins: BTreeMap<String, Prepared> = BTreeMap::new();
         let mut problems = Vec::new();
         for transform in &pipeline.transforms {
             let name = &transform.plugin;
             if !plugins.contains_key(name) {
-                match Self::one(name, folder, builtins) {
+                match Self::one(name, folder, supply) {
                     Ok(prepared) => {
                         let limits = transform.limits.clone().unwrap_or_default();
                         plugins.insert(name.clone(), Prepared { limits, ..prepared });
@@ -77,14 +85,35 @@ impl Plugins {
     }
 
     /// One plugin by name, without a pipeline.
-    pub fn one(
-        name: &str,
-        folder: &Path,
-        builtins: &dyn Fn(&str) -> Option<Builtin>,
-    ) -> Result<Prepared, Problem> {
-        let (plugin, builtin) = prepare(name, folder, builtins)?;
-        let (limits, writes, grants) = (Limits::default(), BTreeSet::new(), BTreeSet::new());
-        Ok(Prepared { plugin, builtin, limits, writes, grants })
+    pub fn one(name: &str, folder: &Path, supply: &dyn Supply) -> Result<Prepared, Problem> {
+        let problem = |message: String| Problem::new("plugin", message);
+        if let Some(short) = name.strip_prefix("builtin:") {
+            let builtin =
+                supply.builtin(short).ok_or_else(|| problem(format!("there is no plugin `{name}`")))?;
+            let plugin = Plugin::new(name, Cow::Borrowed(builtin.wasm))?.with_native(builtin.native);
+            let plugin = plugin.with_descriptor(builtin.descriptor);
+            return Ok(Prepared { builtin: Some(builtin), ..Prepared::of(plugin) });
+        }
+        if let Some(reference) = name.strip_prefix("oci:") {
+            let (bytes, manifest) =
+                supply.registry(reference).map_err(|why| problem(format!("plugin `{name}`: {why}")))?;
+            return Ok(Prepared { manifest, ..Prepared::of(Plugin::new(name, bytes)?) });
+        }
+        let file = folder.join(name.strip_prefix("path:").unwrap_or(name));
+        if fs::metadata(&file).is_ok_and(|meta| !meta.is_file()) {
+            return Err(problem(format!("plugin `{name}` is no plain file")));
+        }
+        let bytes = fs::read(file).map_err(|error| problem(format!("plugin `{name}`: {error}")))?;
+        Ok(Prepared::of(Plugin::new(name, bytes)?))
+    }
+
+    /// The same plugins, but for one that takes another's place under its name.
+    #[must_use]
+    pub fn with(mut self, name: &str, plugin: Plugin) -> Self {
+        if let Some(prepared) = self.0.get_mut(name) {
+            prepared.plugin = plugin;
+        }
+        self
     }
 
     /// The plugins in the order of their names.
@@ -93,23 +122,9 @@ impl Plugins {
     }
 }
 
-fn prepare(
-    name: &str,
-    folder: &Path,
-    builtins: &dyn Fn(&str) -> Option<Builtin>,
-) -> Result<(Plugin, Option<Builtin>), Problem> {
-    let problem = |message: String| Problem::new("plugin", message);
-    if let Some(short) = name.strip_prefix("builtin:") {
-        let builtin = builtins(short).ok_or_else(|| problem(format!("there is no plugin `{name}`")))?;
-        let plugin = Plugin::new(name, Cow::Borrowed(builtin.wasm))?.with_native(builtin.native);
-        let plugin = plugin.with_descriptor(builtin.descriptor);
-        return Ok((plugin, Some(builtin)));
+impl Prepared {
+    fn of(plugin: Plugin) -> Self {
+        let (limits, writes, grants) = (Limits::default(), BTreeSet::new(), BTreeSet::new());
+        Self { plugin, builtin: None, manifest: None, limits, writes, grants }
     }
-    let path = name.strip_prefix("path:").unwrap_or(name);
-    let file = folder.join(path);
-    if fs::metadata(&file).is_ok_and(|meta| !meta.is_file()) {
-        return Err(problem(format!("plugin `{name}` is no plain file")));
-    }
-    let bytes = fs::read(file).map_err(|error| problem(format!("plugin `{name}`: {error}")))?;
-    Ok((Plugin::new(name, bytes)?, None))
 }

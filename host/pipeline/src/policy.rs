@@ -78,9 +78,15 @@ pub struct MostLimits {
     /// Wall-clock milliseconds.
     #[serde(deserialize_with = "given")]
     pub deadline_ms: Option<u64>,
+    /// Wall-clock milliseconds for compiling.
+    #[serde(deserialize_with = "given")]
+    pub compile_ms: Option<u64>,
     /// Bytes of memory.
     #[serde(deserialize_with = "given")]
     pub memory_bytes: Option<u64>,
+    /// Elements of one table.
+    #[serde(deserialize_with = "given")]
+    pub table_elements: Option<u64>,
     /// Bytes handed to the host.
     #[serde(deserialize_with = "given")]
     pub output_bytes: Option<u64>,
@@ -155,7 +161,9 @@ impl MostLimits {
         let pairs = [
             ("fuel", self.fuel, limits.fuel),
             ("deadlineMs", self.deadline_ms, limits.deadline_ms),
+            ("compileMs", self.compile_ms, limits.compile_ms),
             ("memoryBytes", self.memory_bytes, limits.memory_bytes),
+            ("tableElements", self.table_elements, limits.table_elements),
             ("outputBytes", self.output_bytes, limits.output_bytes),
             ("hostCalls", self.host_calls, limits.host_calls),
             ("logBytes", self.log_bytes, limits.log_bytes),

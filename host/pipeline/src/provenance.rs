@@ -22,6 +22,16 @@ pub struct Write {
     pub after: Option<String>,
 }
 
+impl Write {
+    /// Whether this is about the object as a whole: it was added or dropped.
+    pub(crate) fn is_whole(&self) -> bool {
+        [&self.before, &self.after].into_iter().flatten().all(|text| text == WHOLE)
+    }
+}
+
+/// Stands for an object as a whole; no JSON.
+const WHOLE: &str = "the object";
+
 /// Per object key, per field, the writes in order.
 #[derive(Clone, Debug, Default)]
 pub struct Provenance {
@@ -47,7 +57,7 @@ impl Provenance {
 
     /// Notes that a plugin added or dropped the object as a whole.
     pub(crate) fn note_object(&mut self, key: u32, plugin: &str, added: bool) {
-        let there = || Some("the object".to_owned());
+        let there = || Some(WHOLE.to_owned());
         let (before, after) = if added { (None, there()) } else { (there(), None) };
         let write = Write { plugin: plugin.to_owned(), before, after };
         self.fields.entry(key).or_default().entry(String::new()).or_default().push(write);

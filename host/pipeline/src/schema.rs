@@ -4,13 +4,16 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 
 use crate::file::Pipeline;
 use crate::lock::Lock;
+use crate::plugin_file::PluginFile;
 use crate::policy::Policy;
 use crate::report::Report;
+use crate::transcript::Transcript;
+use crate::trial::Case;
 
 /// The schema of one kind of file.
 #[derive(Clone, Copy)]
 pub struct Schema {
-    /// `pipeline`, `lock`, `policy` or `report`.
+    /// The kind in lower case.
     pub name: &'static str,
     make: fn() -> String,
 }
@@ -20,6 +23,9 @@ pub const SCHEMAS: &[Schema] = &[
     Schema { name: "pipeline", make: || text::<Pipeline>(SchemaSettings::draft2020_12()) },
     Schema { name: "lock", make: || text::<Lock>(SchemaSettings::draft2020_12()) },
     Schema { name: "policy", make: || text::<Policy>(SchemaSettings::draft2020_12()) },
+    Schema { name: "plugin", make: || text::<PluginFile>(SchemaSettings::draft2020_12()) },
+    Schema { name: "case", make: || text::<Case>(SchemaSettings::draft2020_12()) },
+    Schema { name: "transcript", make: || text::<Transcript>(SchemaSettings::draft2020_12()) },
     Schema { name: "report", make: || text::<Report>(SchemaSettings::draft2020_12().for_serialize()) },
 ];
 

@@ -132,6 +132,11 @@ impl fmt::Display for WriteRule {
 }
 
 impl WriteRule {
+    /// Any field of any object.
+    pub(crate) fn everywhere() -> Self {
+        Self { kind: None, segments: vec![Segment::Below] }
+    }
+
     /// A kind without a group means that kind in every group: in a manifest nobody confuses them.
     fn allows(&self, object: &Object, place: &[Box<str>]) -> bool {
         let is_kind = self.kind.as_ref().is_none_or(|(kind, group)| {

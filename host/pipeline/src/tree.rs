@@ -32,6 +32,11 @@ impl Tree {
         tree
     }
 
+    /// A copy to try something on.
+    pub(crate) fn copy_of(other: &Self) -> Self {
+        Self { entries: other.entries.clone(), dropped: Vec::new(), next: other.next }
+    }
+
     /// Adds an object under a key of its own.
     pub(crate) fn add(&mut self, object: Object) -> u32 {
         let key = self.next;

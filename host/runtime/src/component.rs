@@ -1,11 +1,12 @@
-//! A plugin's bytes, their digest, and what their import section asks for, without compiling anything.
+//! A plugin's bytes, their digest and tier, and what their import section asks for, without compiling anything.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use lathe_manifest::digest;
-use wasmparser::{Encoding, Parser, Payload};
+use wasmparser::{Encoding, ExternalKind, Parser, Payload, TypeRef};
 
+use crate::capability::preview1;
 use crate::error::{PluginError, PluginErrorKind};
 
 /// Interfaces that a language's runtime drags in and that Lathe answers itself. WASI 0.2.
@@ -55,7 +56,11 @@ impl Import {
         self.version.starts_with("0.1.").then_some(*known)
     }
 
-    fn is_allowed(&self) -> bool {
+    fn is_allowed(&self, tier: Tier) -> bool {
+        if tier == Tier::Krm {
+            let function = self.interface.strip_prefix(preview1::MODULE).and_then(|f| f.strip_prefix('/'));
+            return function.is_some_and(|function| preview1::FUNCTIONS.contains(&function));
+        }
         match self.interface.as_str() {
             "lathe:transform/types" => self.version.starts_with("0.1."),
             name if STUBS.contains(&name) => self.version.starts_with("0.2."),
@@ -71,15 +76,42 @@ impl fmt::Display for Import {
     }
 }
 
-/// A plugin: a component whose imports are all on the closed list.
+/// How a plugin speaks to the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tier {
+    /// A component of the world `lathe:transform`.
+    Component,
+    /// A command for `wasm32-wasip1` that reads a KRM `ResourceList` and writes one.
+    Krm,
+}
+
+impl Tier {
+    /// What the bytes claim to be.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        if Parser::is_core_wasm(bytes) { Self::Krm } else { Self::Component }
+    }
+
+    /// The contract and its version, as the lock file names it.
+    pub fn world(self) -> &'static str {
+        match self {
+            Self::Component => "lathe:transform@0.1",
+            Self::Krm => "krm:resource-list@1",
+        }
+    }
+}
+
+/// A plugin: a component or a command whose imports are all on the closed list.
 #[derive(Clone, Debug)]
 pub struct Plugin {
     /// How the pipeline names it: `builtin:secrets`, `path:plugins/x.wasm`.
     pub name: String,
     /// `sha256:…` of the bytes; the plugin's identity.
     pub digest: String,
+    /// How it speaks to the host.
+    pub tier: Tier,
     /// What it imports, sorted.
     pub imports: Vec<Import>,
+    pub(crate) seed: u64,
     pub(crate) bytes: Cow<'static, [u8]>,
     pub(crate) native: Option<Native>,
     pub(crate) descriptor: Option<&'static str>,
@@ -107,19 +139,34 @@ impl Native {
 }
 
 impl Plugin {
-    /// Looks at a component's bytes; refuses what is no component and what imports anything off the closed list.
+    /// Looks at a plugin's bytes; refuses what is none and what imports anything off the closed list.
     pub fn new(name: &str, bytes: impl Into<Cow<'static, [u8]>>) -> Result<Self, PluginError> {
         let bytes = bytes.into();
         let digest = digest::of_bytes(&bytes);
         let error = |kind| PluginError { plugin: name.to_owned(), digest: digest.clone(), kind };
-        let mut imports = imports(&bytes).map_err(|why| error(PluginErrorKind::NotAComponent(why)))?;
+        let tier = Tier::of(&bytes);
+        let imports = match tier {
+            Tier::Component => component_imports(&bytes),
+            Tier::Krm => command_imports(&bytes),
+        };
+        let mut imports = imports.map_err(|why| error(PluginErrorKind::NotAPlugin(why)))?;
         imports.sort();
+        imports.dedup();
         let unknown: Vec<String> =
-            imports.iter().filter(|i| !i.is_allowed()).map(ToString::to_string).collect();
+            imports.iter().filter(|i| !i.is_allowed(tier)).map(ToString::to_string).collect();
         if !unknown.is_empty() {
             return Err(error(PluginErrorKind::UnknownImports(unknown)));
         }
-        Ok(Self { name: name.to_owned(), digest, imports, bytes, native: None, descriptor: None })
+        Ok(Self {
+            name: name.to_owned(),
+            digest,
+            tier,
+            imports,
+            seed: 0,
+            bytes,
+            native: None,
+            descriptor: None,
+        })
     }
 
     /// The same plugin, with its native code at hand, so that it need not be compiled.
@@ -134,12 +181,23 @@ impl Plugin {
         Self { descriptor: Some(descriptor), ..self }
     }
 
+    /// The same plugin, whose language finds other randomness; 0 is what it finds in a render.
+    #[must_use]
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
     /// The rights that its imports ask for, sorted.
     pub fn rights(&self) -> Vec<&'static str> {
         self.imports.iter().filter_map(Import::right).collect()
     }
 
-    /// How many bytes the component has.
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// How many bytes it has.
     pub fn size(&self) -> usize {
         self.bytes.len()
     }
@@ -150,14 +208,14 @@ impl Plugin {
 }
 
 /// The imports of the outermost component.
-fn imports(bytes: &[u8]) -> Result<Vec<Import>, String> {
+fn component_imports(bytes: &[u8]) -> Result<Vec<Import>, String> {
     let mut imports = Vec::new();
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.map_err(|error| error.message().to_owned())? {
             Payload::Version { encoding, .. } => {
                 if depth == 0 && encoding != Encoding::Component {
-                    return Err("it is a core module".to_owned());
+                    return Err("it is no component".to_owned());
                 }
                 depth += 1;
             }
@@ -174,6 +232,40 @@ fn imports(bytes: &[u8]) -> Result<Vec<Import>, String> {
     if depth == 0 { Ok(imports) } else { Err("it ends too early".to_owned()) }
 }
 
+/// The imports of a command, as `module/name`, each once.
+fn command_imports(bytes: &[u8]) -> Result<Vec<Import>, String> {
+    let mut imports = Vec::new();
+    let (mut starts, mut memory, mut ended) = (false, false, false);
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.map_err(|error| error.message().to_owned())? {
+            Payload::ImportSection(section) => {
+                for import in section.into_imports() {
+                    let import = import.map_err(|error| error.message().to_owned())?;
+                    let what = if matches!(import.ty, TypeRef::Func(_)) { "" } else { " (no function)" };
+                    let interface = format!("{}/{}{what}", import.module, import.name);
+                    imports.push(Import { interface, version: String::new() });
+                }
+            }
+            Payload::ExportSection(section) => {
+                for export in section {
+                    let export = export.map_err(|error| error.message().to_owned())?;
+                    starts |= export.name == "_start" && export.kind == ExternalKind::Func;
+                    memory |= export.name == "memory" && export.kind == ExternalKind::Memory;
+                }
+            }
+            Payload::End(_) => ended = true,
+            _ => {}
+        }
+    }
+    match (ended, starts && memory) {
+        (false, _) => Err("it ends too early".to_owned()),
+        (_, false) => Err("it is a core module that exports no `_start` and `memory`, as a command does; \
+                           `plugin build` makes a component of a core module for `lathe:transform`"
+            .to_owned()),
+        _ => Ok(imports),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,10 +276,10 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_component_are_refused() {
-        assert!(matches!(kind(b""), PluginErrorKind::NotAComponent(_)));
-        assert!(matches!(kind(b"apiVersion: v1"), PluginErrorKind::NotAComponent(_)));
+        assert!(matches!(kind(b""), PluginErrorKind::NotAPlugin(_)));
+        assert!(matches!(kind(b"apiVersion: v1"), PluginErrorKind::NotAPlugin(_)));
         assert!(
-            matches!(kind(b"\0asm\x01\0\0\0"), PluginErrorKind::NotAComponent(why) if why == "it is a core module")
+            matches!(kind(b"\0asm\x01\0\0\0"), PluginErrorKind::NotAPlugin(why) if why.starts_with("it is a core module"))
         );
     }
 
@@ -202,8 +294,9 @@ mod tests {
             ("lathe:transform/secrets@0.2.0", false),
             ("lathe:transform/egress@0.1.0", false),
             ("lathe:transform/secrets", false),
+            ("wasi_snapshot_preview1/fd_write", false),
         ] {
-            assert_eq!(Import::parse(name).is_allowed(), allowed, "{name}");
+            assert_eq!(Import::parse(name).is_allowed(Tier::Component), allowed, "{name}");
         }
     }
 }

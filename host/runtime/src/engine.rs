@@ -1,20 +1,25 @@
 //! The engine and the one way through it: inspect, compile or load, link what is granted, call on a fresh instance.
 
+use std::collections::HashMap;
 use std::hash::{Hash as _, Hasher};
 use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use lathe_manifest::json;
 use sha2::{Digest as _, Sha256};
 use wasmtime::component::{Component, Linker};
-use wasmtime::{Config, Engine, OptLevel, Store, Trap};
+use wasmtime::{Config, Engine, Module, Store, Trap};
 
 use crate::bindings::Full;
 use crate::cache::Cache;
-use crate::capability::{self, Capabilities};
-use crate::component::Plugin;
+use crate::capability::{self, Capabilities, preview1};
+use crate::compile::{self, Compiler};
+use crate::component::{Plugin, Tier};
 use crate::error::{PluginError, PluginErrorKind, RuntimeError};
+use crate::krm;
 use crate::limits::Limits;
 use crate::state::{State, Stop};
 use crate::types;
@@ -25,10 +30,22 @@ const LONGEST_TEXT: usize = 4096;
 /// How often the engine looks at the clock; a deadline is kept to this.
 const TICK: Duration = Duration::from_millis(5);
 
+/// Native code, ready to be instantiated; cheap to clone.
+#[derive(Clone)]
+enum Code {
+    Component(Component),
+    Command(Module),
+}
+
+/// Code by the digest of its plugin.
+type Loaded = Mutex<HashMap<String, Code>>;
+
 /// Compiles and runs plugins.
 pub struct Runtime {
     engine: Engine,
     cache: Option<Cache>,
+    compiler: Option<Compiler>,
+    loaded: Loaded,
     compatibility: u64,
     _ticker: Ticker,
 }
@@ -40,13 +57,38 @@ pub struct Transformed {
     pub outcome: types::Outcome,
     /// The fuel it used: the same for the same input on every machine.
     pub fuel: u64,
+    log: Vec<(String, String)>,
+}
+
+impl Transformed {
+    /// Tells what the plugin logged and printed, for whoever asked for that.
+    pub fn tell_log(&self, plugin: &str) {
+        for (level, message) in &self.log {
+            tracing::info!(plugin, level, "{message}");
+        }
+    }
 }
 
 impl Runtime {
-    /// Sets the engine up. `cache` is the private folder for compiled code; one that fails its checks is not used, which
+    /// Sets the engine up. What is not compiled yet is compiled by `compiler`, or in this process. `cache` is the private folder for compiled code; one that fails its checks is not used, which
     /// is told by a warning in the log.
-    pub fn new(cache: Option<&Path>) -> Result<Self, RuntimeError> {
-        let engine = Engine::new(&config()).map_err(|error| RuntimeError(error.to_string()))?;
+    pub fn new(cache: Option<&Path>, compiler: Option<Compiler>) -> Result<Self, RuntimeError> {
+        Self::with_config(&compile::config(), cache, compiler)
+    }
+
+    /// The same, for code that an interpreter runs: what it gives is what any other machine would. Slow; for comparing.
+    pub fn portable() -> Result<Self, RuntimeError> {
+        let mut config = compile::config();
+        config.target("pulley64").map_err(|error| RuntimeError(error.to_string()))?;
+        Self::with_config(&config, None, None)
+    }
+
+    fn with_config(
+        config: &Config,
+        cache: Option<&Path>,
+        compiler: Option<Compiler>,
+    ) -> Result<Self, RuntimeError> {
+        let engine = Engine::new(config).map_err(|error| RuntimeError(error.to_string()))?;
         let cache = cache.and_then(|folder| match Cache::open(folder) {
             Ok(cache) => Some(cache),
             Err(why) => {
@@ -57,17 +99,19 @@ impl Runtime {
         let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
         engine.precompile_compatibility_hash().hash(&mut hasher);
         let ticker = Ticker::start(&engine);
-        Ok(Self { compatibility: hasher.finish(), engine, cache, _ticker: ticker })
+        let (loaded, compatibility) = (Loaded::default(), hasher.finish());
+        Ok(Self { engine, cache, compiler, loaded, compatibility, _ticker: ticker })
     }
 
     /// Asks a plugin what it is: its descriptor's JSON. No `lathe:` import is answered.
     pub fn describe(&self, plugin: &Plugin, limits: &Limits) -> Result<String, PluginError> {
-        let started = Instant::now();
-        let component = self.component(plugin, limits)?;
+        let Code::Component(component) = self.code(plugin, limits)? else {
+            return Ok(krm_descriptor(&plugin.name));
+        };
         let mut linker = Linker::new(&self.engine);
         capability::link(&mut linker, None)
             .map_err(|error| plugin.error(PluginErrorKind::World(error.to_string())))?;
-        let mut store = self.store(plugin, limits, None, started);
+        let mut store = self.store(plugin, limits, State::new(limits, seed(plugin), None));
         let full = instantiate(plugin, &mut store, &component, &linker)?;
         let answer = full.lathe_transform_descriptor().call_describe(&mut store);
         answer.map_err(|error| plugin.error(ended(&store, &error)))
@@ -93,6 +137,11 @@ impl Runtime {
         Ok(text)
     }
 
+    /// Has native code of the plugin at hand, so that what follows need not compile.
+    pub fn prepare(&self, plugin: &Plugin, limits: &Limits) -> Result<(), PluginError> {
+        self.code(plugin, limits).map(drop)
+    }
+
     /// Runs the plugin's transform on a fresh instance.
     pub fn transform(
         &self,
@@ -101,18 +150,21 @@ impl Runtime {
         granted: Capabilities,
         limits: &Limits,
     ) -> Result<Transformed, PluginError> {
-        let started = Instant::now();
         refuse_ungranted(plugin, &granted)?;
-        let component = self.component(plugin, limits)?;
-        let mut linker = Linker::new(&self.engine);
-        capability::link(&mut linker, Some(&granted))
-            .map_err(|error| plugin.error(PluginErrorKind::World(error.to_string())))?;
-        let mut store = self.store(plugin, limits, Some(granted), started);
-        let full = instantiate(plugin, &mut store, &component, &linker)?;
-        let answer = full
-            .lathe_transform_transformer()
-            .call_transform(&mut store, request)
-            .map_err(|error| plugin.error(ended(&store, &error)))?;
+        let code = self.code(plugin, limits)?;
+        let started = Instant::now();
+        let (answer, store) = match code {
+            Code::Component(component) => {
+                let mut linker = Linker::new(&self.engine);
+                capability::link(&mut linker, Some(&granted))
+                    .map_err(|error| plugin.error(PluginErrorKind::World(error.to_string())))?;
+                let mut store = self.store(plugin, limits, State::new(limits, seed(plugin), Some(granted)));
+                let full = instantiate(plugin, &mut store, &component, &linker)?;
+                let answer = full.lathe_transform_transformer().call_transform(&mut store, request);
+                (answer.map_err(|error| plugin.error(ended(&store, &error)))?, store)
+            }
+            Code::Command(module) => self.command(plugin, &module, request, granted, limits)?,
+        };
         let fuel = limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
         tracing::debug!(
             plugin = plugin.name,
@@ -125,106 +177,122 @@ impl Runtime {
             why.truncate(why.floor_char_boundary(LONGEST_TEXT));
             plugin.error(PluginErrorKind::Refused(why))
         })?;
-        for (level, message) in store.into_data().log {
-            tracing::info!(plugin = plugin.name, level, "{message}");
-        }
-        Ok(Transformed { outcome, fuel })
+        Ok(Transformed { outcome, fuel, log: store.into_data().log })
     }
 
-    fn store(
+    /// Runs a command: the request on its standard input, the answer from its standard output.
+    fn command(
         &self,
         plugin: &Plugin,
+        module: &Module,
+        request: &types::Request,
+        granted: Capabilities,
         limits: &Limits,
-        granted: Option<Capabilities>,
-        started: Instant,
-    ) -> Store<State> {
-        let seed = Sha256::digest(plugin.digest.as_bytes()).into();
-        let mut store = Store::new(&self.engine, State::new(limits, seed, granted));
+    ) -> Result<(Result<types::Outcome, String>, Store<State>), PluginError> {
+        let world = |error: wasmtime::Error| plugin.error(PluginErrorKind::World(format!("{error:#}")));
+        let (sent, input) =
+            krm::encode(request).map_err(|told| plugin.error(PluginErrorKind::Answer(told)))?;
+        let mut linker = wasmtime::Linker::new(&self.engine);
+        preview1::add_to_linker(&mut linker).map_err(world)?;
+        let state = State::new(limits, seed(plugin), Some(granted)).with_input(input);
+        let mut store = self.store(plugin, limits, state);
+        let instance = linker.instantiate(&mut store, module);
+        let ran = instance.and_then(|instance| {
+            instance.get_typed_func::<(), ()>(&mut store, "_start")?.call(&mut store, ())
+        });
+        store.data_mut().end_line();
+        let code = match (ran, store.data().exit_code) {
+            (Ok(()), _) => 0,
+            (Err(_), Some(code)) => code,
+            (Err(error), None) => return Err(plugin.error(ended(&store, &error))),
+        };
+        let output = std::mem::take(&mut store.data_mut().output);
+        if code != 0 {
+            let said = store.data().stubs.last_line.clone();
+            let reasons = krm::reasons(&output);
+            let why = if reasons.is_empty() { said } else { reasons.join("; ") };
+            let why = if why.is_empty() { format!("it ended with exit code {code}") } else { why };
+            return Ok((Err(why), store));
+        }
+        let outcome = sent.decode(&output).map_err(|told| plugin.error(PluginErrorKind::Answer(told)))?;
+        Ok((Ok(outcome), store))
+    }
+
+    fn store(&self, plugin: &Plugin, limits: &Limits, state: State) -> Store<State> {
+        let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limiter);
         // Fuel and epochs are both configured, so neither call can fail.
         let _ = store.set_fuel(limits.fuel);
-        let left = limits.deadline().saturating_sub(started.elapsed());
-        let ticks = left.as_millis() / TICK.as_millis() + 1;
+        let ticks = limits.deadline().as_millis() / TICK.as_millis() + 1;
         store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX / 2));
         store.set_hostcall_fuel(usize::try_from(limits.output_bytes).unwrap_or(usize::MAX));
+        tracing::trace!(plugin = plugin.name, "instantiates");
         store
     }
 
-    /// Native code that is part of the binary, or from the cache, or compiled now and kept.
-    fn component(&self, plugin: &Plugin, limits: &Limits) -> Result<Component, PluginError> {
+    /// Native code that is loaded already, part of the binary, from the cache, or compiled now and kept.
+    fn code(&self, plugin: &Plugin, limits: &Limits) -> Result<Code, PluginError> {
+        let loaded = |known: &Loaded| {
+            known.lock().unwrap_or_else(PoisonError::into_inner).get(&plugin.digest).cloned()
+        };
+        if let Some(code) = loaded(&self.loaded) {
+            return Ok(code);
+        }
+        let code = self.find(plugin, limits)?;
+        let mut known = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(known.entry(plugin.digest.clone()).or_insert(code).clone())
+    }
+
+    fn find(&self, plugin: &Plugin, limits: &Limits) -> Result<Code, PluginError> {
         // Code that was made for another processor or another wasmtime does not load.
-        if let Some(component) = plugin.native.and_then(|native| self.load(native.0)) {
-            return Ok(component);
+        if let Some(code) = plugin.native.and_then(|native| self.load(plugin.tier, native.0)) {
+            return Ok(code);
         }
         let digest = plugin.digest.trim_start_matches("sha256:");
         let name = format!("{digest}-{:016x}", self.compatibility);
-        if let Some(component) =
-            self.cache.as_ref().and_then(|cache| cache.get(&name)).and_then(|code| self.load(&code))
+        if let Some(code) = self
+            .cache
+            .as_ref()
+            .and_then(|cache| cache.get(&name))
+            .and_then(|code| self.load(plugin.tier, &code))
         {
-            return Ok(component);
+            return Ok(code);
         }
-        let component = self.compile(plugin, limits)?;
-        if let Some(cache) = &self.cache {
-            let kept = component.serialize().map_err(|e| e.to_string());
-            if let Err(why) = kept.and_then(|code| cache.put(&name, &code).map_err(|e| e.to_string())) {
-                tracing::warn!(plugin = plugin.name, "compiled code could not be kept: {why}");
-            }
+        let started = Instant::now();
+        let native = compile::compile(&self.engine, self.compiler.as_ref(), plugin, limits)
+            .map_err(|kind| plugin.error(kind))?;
+        tracing::debug!(
+            plugin = plugin.name,
+            bytes = native.len(),
+            us = started.elapsed().as_micros(),
+            "compiled"
+        );
+        let code = self.load(plugin.tier, &native).ok_or_else(|| {
+            plugin.error(PluginErrorKind::Compile("what the compiler wrote does not load".to_owned()))
+        })?;
+        if let Some(cache) = &self.cache
+            && let Err(why) = cache.put(&name, &native)
+        {
+            tracing::warn!(plugin = plugin.name, "compiled code could not be kept: {why}");
         }
-        Ok(component)
+        Ok(code)
     }
 
     #[allow(unsafe_code, reason = "wasmtime marks loading native code as unsafe; see below")]
-    fn load(&self, code: &[u8]) -> Option<Component> {
-        // SAFETY: `deserialize` runs what it is given. Either somebody vouched for the code (`Native::new`). Or it comes from
-        // the cache: its bytes were read once, from a private folder that only this user can write and through a handle
-        // whose owner, mode, type and link count were checked (`cache`); they have their own digest before them; the name
-        // they were kept under holds the engine's compatibility hash; `serialize` of this very engine configuration wrote
-        // them there. In both cases they cannot change under us in memory.
-        unsafe { Component::deserialize(&self.engine, code) }.ok()
-    }
-
-    /// Compiles on a thread of its own, so that a component made to compile slowly meets the deadline as well.
-    fn compile(&self, plugin: &Plugin, limits: &Limits) -> Result<Component, PluginError> {
-        let (sender, receiver) = mpsc::channel();
-        let (engine, bytes) = (self.engine.clone(), plugin.bytes.clone());
-        thread::spawn(move || {
-            // Nobody listens any more where the deadline has passed.
-            let _ = sender.send(Component::new(&engine, &bytes));
-        });
-        match receiver.recv_timeout(limits.deadline()) {
-            Ok(Ok(component)) => Ok(component),
-            Ok(Err(error)) => Err(plugin.error(PluginErrorKind::Compile(format!("{error:#}")))),
-            Err(RecvTimeoutError::Timeout) => Err(plugin.error(PluginErrorKind::Deadline(limits.deadline()))),
-            Err(RecvTimeoutError::Disconnected) => {
-                Err(plugin.error(PluginErrorKind::Compile("the compiler failed".to_owned())))
+    fn load(&self, tier: Tier, code: &[u8]) -> Option<Code> {
+        // SAFETY: `deserialize` runs what it is given. Either somebody vouched for the code (`Native::new`). Or the compiler
+        // has just written it, which is this program or a process that it started. Or it comes from the cache: its bytes were
+        // read once, from a private folder that only this user can write and through a handle whose owner, mode, type and link
+        // count were checked (`cache`); they have their own digest before them; the name they were kept under holds the
+        // engine's compatibility hash; `serialize` of this very engine configuration wrote them there. In all cases they
+        // cannot change under us in memory.
+        unsafe {
+            match tier {
+                Tier::Component => Component::deserialize(&self.engine, code).ok().map(Code::Component),
+                Tier::Krm => Module::deserialize(&self.engine, code).ok().map(Code::Command),
             }
         }
     }
-}
-
-/// Compiles a component for a target triple, for [`Native`](crate::Native). Takes its time: the result is faster by what
-/// optimising gives, the same in fuel, and uses nothing that only some processors of the target have.
-pub fn precompile(wasm: &[u8], target: &str) -> Result<Vec<u8>, RuntimeError> {
-    let error = |error: wasmtime::Error| RuntimeError(format!("{error:#}"));
-    let mut config = config();
-    config.cranelift_opt_level(OptLevel::Speed).target(target).map_err(error)?;
-    Engine::new(&config).and_then(|engine| engine.precompile_component(wasm)).map_err(error)
-}
-
-fn config() -> Config {
-    let mut config = Config::new();
-    config
-        .wasm_component_model(true)
-        // CI jobs start without a cache, so what is compiled at run time is compiled fast. Measured on three plugins of 280
-        // KB: 532 ms instead of 704 ms, and 10,000 objects 5 % slower. Fuel does not depend on it.
-        .cranelift_opt_level(OptLevel::None)
-        .cranelift_nan_canonicalization(true)
-        .wasm_relaxed_simd(true)
-        .relaxed_simd_deterministic(true)
-        .consume_fuel(true)
-        .epoch_interruption(true)
-        .max_wasm_stack(512 << 10);
-    config
 }
 
 fn instantiate(
@@ -239,6 +307,24 @@ fn instantiate(
         }
         kind => plugin.error(kind),
     })
+}
+
+/// What the language's runtime finds as randomness follows from the plugin alone.
+fn seed(plugin: &Plugin) -> [u8; 32] {
+    let mut hash = Sha256::new().chain_update(plugin.digest.as_bytes());
+    if plugin.seed > 0 {
+        hash.update(plugin.seed.to_le_bytes());
+    }
+    hash.finalize().into()
+}
+
+/// A command cannot be asked what it is.
+fn krm_descriptor(name: &str) -> String {
+    let file = name.rsplit(['/', ':']).next().unwrap_or(name).trim_end_matches(".wasm");
+    let mut out = String::from(r#"{"configSchema":{"type":"object"},"name":"#);
+    json::write_string(&mut out, file);
+    out.push_str(r#","scope":"set","summary":"A KRM function","version":""}"#);
+    out
 }
 
 fn refuse_ungranted(plugin: &Plugin, granted: &Capabilities) -> Result<(), PluginError> {
@@ -260,7 +346,7 @@ fn ended(store: &Store<State>, error: &wasmtime::Error) -> PluginErrorKind {
     let said = state.stubs.last_line.clone();
     match (state.limiter.stop, error.downcast_ref::<Trap>()) {
         (Some(Stop::Memory), _) => PluginErrorKind::Memory(limits.memory_bytes),
-        (Some(Stop::Table), _) => PluginErrorKind::Table,
+        (Some(Stop::Table), _) => PluginErrorKind::Table(limits.table_elements),
         (Some(Stop::Output), _) => PluginErrorKind::Output(limits.output_bytes),
         (Some(Stop::HostCalls), _) => PluginErrorKind::HostCalls(limits.host_calls),
         (Some(Stop::Sleep), _) => PluginErrorKind::Sleep(limits.deadline()),
@@ -271,6 +357,9 @@ fn ended(store: &Store<State>, error: &wasmtime::Error) -> PluginErrorKind {
         (None, Some(Trap::StackOverflow)) => PluginErrorKind::Stack,
         (None, Some(trap)) => PluginErrorKind::Trap { trap: trap.to_string(), said },
         (None, None) => {
+            if error.downcast_ref::<std::str::Utf8Error>().is_some() {
+                return PluginErrorKind::Answer("text in UTF-8".to_owned());
+            }
             let words = error.root_cause().to_string();
             if words.contains("hostcall fuel") || words.contains("fuel allocated for hostcalls") {
                 return PluginErrorKind::Output(limits.output_bytes);
@@ -291,8 +380,13 @@ impl Ticker {
         let (stop, stopped) = mpsc::channel::<()>();
         let engine = engine.clone();
         let thread = thread::spawn(move || {
+            let (started, mut ticks) = (Instant::now(), 0);
             while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
-                engine.increment_epoch();
+                // On a busy machine this thread wakes late, and the ticks it slept through count as well.
+                while ticks < started.elapsed().as_millis() / TICK.as_millis() {
+                    engine.increment_epoch();
+                    ticks += 1;
+                }
             }
         });
         Self { stop: Some(stop), thread: Some(thread) }

@@ -18,9 +18,9 @@ pub struct PluginError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PluginErrorKind {
-    /// The bytes are no component.
-    #[error("is no WebAssembly component: {0}")]
-    NotAComponent(String),
+    /// The bytes are no component and no command.
+    #[error("is no WebAssembly component, and no command for wasm32-wasip1: {0}")]
+    NotAPlugin(String),
     /// Imports that no Lathe answers.
     #[error("imports what no plugin may have: {}", .0.join(", "))]
     UnknownImports(Vec<String>),
@@ -33,26 +33,31 @@ pub enum PluginErrorKind {
     /// Compiling failed.
     #[error("could not be compiled: {0}")]
     Compile(String),
+    /// Compiling took too long.
+    #[error("takes longer to compile than the {} ms of `compileMs`", .0.as_millis())]
+    CompileTime(Duration),
     /// It used more instructions than it may.
-    #[error("used up its fuel of {0}; `limits` of the transform can raise it")]
+    #[error("used up its fuel of {0}; `limits.fuel` of the transform can raise it")]
     Fuel(u64),
-    /// It, or compiling it, took too long.
-    #[error("did not finish within its deadline of {} ms", .0.as_millis())]
+    /// It took too long.
+    #[error("did not finish within its deadline of {} ms (`deadlineMs`)", .0.as_millis())]
     Deadline(Duration),
     /// It asked for more memory than it may have.
-    #[error("asked for more than its {0} bytes of memory")]
+    #[error("asked for more than its {0} bytes of memory (`memoryBytes`)")]
     Memory(u64),
     /// It asked for too large a table.
-    #[error("asked for a table larger than any plugin needs")]
-    Table,
+    #[error(
+        "asked for a table of more than {0} elements (`tableElements`), or for more than its memory has room for"
+    )]
+    Table(u64),
     /// It called the host too often.
-    #[error("called the host more than {0} times")]
+    #[error("called the host more than {0} times (`hostCalls`)")]
     HostCalls(u64),
     /// It asked to sleep longer than its deadline.
-    #[error("asked to sleep longer than its deadline of {} ms", .0.as_millis())]
+    #[error("asked to sleep longer than its deadline of {} ms (`deadlineMs`)", .0.as_millis())]
     Sleep(Duration),
     /// It handed over more than it may.
-    #[error("handed over more than {0} bytes")]
+    #[error("handed over more than {0} bytes (`outputBytes`)")]
     Output(u64),
     /// It ended itself as a program would.
     #[error("ended itself instead of answering{}", told(.0))]
@@ -71,6 +76,9 @@ pub enum PluginErrorKind {
         /// The last line that the plugin wrote, if any.
         said: String,
     },
+    /// It answered with something that is no answer.
+    #[error("answers with what is no {0}")]
+    Answer(String),
     /// It answered with an error.
     #[error("refuses: {0}")]
     Refused(String),
@@ -79,6 +87,11 @@ pub enum PluginErrorKind {
 fn told(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("; it said: {text}") }
 }
+
+/// What is no plugin that could be compiled.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct CompileError(pub(crate) String);
 
 /// The sandbox itself could not be set up.
 #[derive(Debug, thiserror::Error)]

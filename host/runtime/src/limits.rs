@@ -14,10 +14,14 @@ use crate::state::Stop;
 pub struct Limits {
     /// WebAssembly instructions, roughly. Decides reproducibly: the same input stops at the same place.
     pub fuel: u64,
-    /// Wall-clock milliseconds for the whole call, compiling included. Protects; never meant to decide.
+    /// Wall-clock milliseconds for the whole call. Protects; never meant to decide.
     pub deadline_ms: u64,
+    /// Wall-clock milliseconds for compiling, which is done once and kept.
+    pub compile_ms: u64,
     /// Bytes of linear memory of all instances together.
     pub memory_bytes: u64,
+    /// Elements of one table, which holds references to functions; a large program has thousands.
+    pub table_elements: u64,
     /// Bytes that the plugin may hand to the host at once, and by calls of capabilities in sum.
     pub output_bytes: u64,
     /// Calls of host functions.
@@ -31,7 +35,9 @@ impl Default for Limits {
         Self {
             fuel: 10_000_000_000,
             deadline_ms: 30_000,
+            compile_ms: 60_000,
             memory_bytes: 1 << 30,
+            table_elements: 1 << 20,
             output_bytes: 128 << 20,
             host_calls: 10_000_000,
             log_bytes: 1 << 20,
@@ -46,7 +52,9 @@ impl Limits {
         Self {
             fuel: self.fuel.max(other.fuel),
             deadline_ms: self.deadline_ms.max(other.deadline_ms),
+            compile_ms: self.compile_ms.max(other.compile_ms),
             memory_bytes: self.memory_bytes.max(other.memory_bytes),
+            table_elements: self.table_elements.max(other.table_elements),
             output_bytes: self.output_bytes.max(other.output_bytes),
             host_calls: self.host_calls.max(other.host_calls),
             log_bytes: self.log_bytes.max(other.log_bytes),
@@ -59,9 +67,6 @@ impl Limits {
     }
 }
 
-/// How many table elements a plugin may have; tables hold function references, of which a large program has thousands.
-const TABLE_ELEMENTS: usize = 1 << 20;
-
 /// What an element takes of the host's memory, which counts against the plugin's.
 const TABLE_ELEMENT_BYTES: usize = 16;
 
@@ -69,13 +74,14 @@ const TABLE_ELEMENT_BYTES: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Limiter {
     memory_bytes: u64,
+    table_elements: u64,
     used: u64,
     pub(crate) stop: Option<Stop>,
 }
 
 impl Limiter {
     pub(crate) fn new(limits: &Limits) -> Self {
-        Self { memory_bytes: limits.memory_bytes, used: 0, stop: None }
+        Self { memory_bytes: limits.memory_bytes, table_elements: limits.table_elements, used: 0, stop: None }
     }
 }
 
@@ -94,7 +100,7 @@ impl ResourceLimiter for Limiter {
     fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         let bytes = desired.saturating_sub(current).saturating_mul(TABLE_ELEMENT_BYTES) as u64;
         self.used = self.used.saturating_add(bytes);
-        if desired > TABLE_ELEMENTS || self.used > self.memory_bytes {
+        if desired as u64 > self.table_elements || self.used > self.memory_bytes {
             self.stop = Some(Stop::Table);
             return Err(wasmtime::format_err!("table limit"));
         }

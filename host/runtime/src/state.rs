@@ -15,6 +15,24 @@ pub(crate) enum Stop {
     Describing,
 }
 
+/// Bytes that a command reads as its standard input.
+#[derive(Default)]
+pub(crate) struct Input {
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl Input {
+    /// Moves as many bytes into the buffer as it has room for and there are left.
+    pub(crate) fn take(&mut self, buffer: &mut [u8]) -> usize {
+        let left = self.bytes.get(self.at..).unwrap_or_default();
+        let count = left.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&left[..count]);
+        self.at += count;
+        count
+    }
+}
+
 /// A store's data.
 pub(crate) struct State {
     pub(crate) limits: Limits,
@@ -22,6 +40,10 @@ pub(crate) struct State {
     pub(crate) stubs: Stubs,
     pub(crate) capabilities: Capabilities,
     pub(crate) log: Vec<(String, String)>,
+    /// What a command reads, wrote, and ended with.
+    pub(crate) input: Input,
+    pub(crate) output: Vec<u8>,
+    pub(crate) exit_code: Option<i32>,
     /// The plugin is only asked what it is; each capability is there and traps.
     describing: bool,
     log_left: u64,
@@ -38,11 +60,28 @@ impl State {
             describing: capabilities.is_none(),
             capabilities: capabilities.unwrap_or_default(),
             log: Vec::new(),
+            input: Input::default(),
+            output: Vec::new(),
+            exit_code: None,
             log_left: limits.log_bytes,
             handed: 0,
             host_calls: 0,
             limits: limits.clone(),
         }
+    }
+
+    /// The same, for a command that will read this.
+    pub(crate) fn with_input(self, bytes: Vec<u8>) -> Self {
+        Self { input: Input { bytes, at: 0 }, ..self }
+    }
+
+    /// Keeps what a command writes as its answer.
+    pub(crate) fn answer(&mut self, bytes: &[u8]) -> wasmtime::Result<()> {
+        if (self.output.len() + bytes.len()) as u64 > self.limits.output_bytes {
+            return self.end(Stop::Output);
+        }
+        self.output.extend_from_slice(bytes);
+        Ok(())
     }
 
     /// Every function of a capability starts with this; what it is handed is kept by the host, so it is counted.

@@ -21,7 +21,7 @@ pub enum Encoding {
 
 impl Encoding {
     /// A name that tells the encodings apart, for deriving tokens.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Base64 => "base64",
             Self::Base64Url => "base64url",

@@ -17,7 +17,7 @@ const LONGEST_POINTER: usize = 4096;
 type At = (u32, String);
 
 /// Everything the host knows about the secrets of one run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Seal {
     derivation: String,
     pub(crate) tokens: HashMap<String, Issued>,
@@ -33,13 +33,13 @@ pub struct Seal {
 }
 
 /// A token that was handed out.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Issued {
     pub(crate) at: Option<At>,
     content: Content,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Content {
     /// A value that the input holds.
     Plain(Zeroizing<String>),
@@ -52,7 +52,7 @@ enum Content {
 }
 
 /// A field of the input that holds a reference, or a value of a Secret.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Place {
     /// References in the field's text, as written.
     pub(crate) references: Vec<String>,

@@ -6,10 +6,11 @@ use super::project::{self, Project};
 use crate::cli;
 use crate::console::{self, Failure};
 use crate::settings::Settings;
+use crate::supply::Want;
 
 pub(crate) fn run(flags: &cli::Lock, settings: &Settings) -> anyhow::Result<()> {
     let project = Project::need(flags.pipeline.as_deref())?;
-    let plugins = project.plugins(settings)?;
+    let plugins = project.plugins(settings, Want::Latest)?;
     let runtime = project::runtime(settings)?;
     let mut problems = Vec::new();
     for (name, prepared) in plugins.iter() {

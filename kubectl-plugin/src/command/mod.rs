@@ -2,6 +2,7 @@
 
 mod apply;
 mod check;
+mod compile;
 mod completion;
 mod explain;
 mod lock;
@@ -9,9 +10,10 @@ mod output_dir;
 mod plugin;
 mod project;
 mod render;
+mod replay;
 mod version;
 
-use crate::cli::{Command, Plugin};
+use crate::cli::Command;
 use crate::console;
 use crate::settings::Settings;
 
@@ -26,8 +28,10 @@ pub(crate) fn run(command: &Command, settings: &Settings) -> anyhow::Result<()> 
         Command::Lock(flags) => lock::run(flags, settings),
         Command::Check(flags) => check::run(flags, settings),
         Command::Explain(flags) => explain::run(flags, settings),
-        Command::Plugin(Plugin::Inspect(flags)) => plugin::inspect(flags, settings),
+        Command::Replay(flags) => replay::run(flags, settings),
+        Command::Plugin(verb) => plugin::dispatch(verb, settings),
         Command::Version(flags) => version::run(flags),
         Command::Completion(flags) => completion::run(flags),
+        Command::CompilePlugin(flags) => compile::run(flags),
     }
 }

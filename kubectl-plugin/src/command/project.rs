@@ -15,7 +15,8 @@ use lathe_runtime::Runtime;
 use super::output_dir::LIST;
 use crate::cli::{Source, Target};
 use crate::console::{self, Failure};
-use crate::settings::{Settings, builtin};
+use crate::settings::Settings;
+use crate::supply::{self, Want};
 
 /// A pipeline and where it lies.
 pub(crate) struct Project {
@@ -27,8 +28,8 @@ pub(crate) struct Project {
 /// What a run needs beside an environment and objects.
 pub(crate) struct Ready {
     pub(crate) plugins: Plugins,
-    lock: Lock,
-    runtime: Runtime,
+    pub(crate) lock: Lock,
+    pub(crate) runtime: Runtime,
 }
 
 impl Project {
@@ -76,21 +77,11 @@ impl Project {
     }
 
     /// The plugins, inspected, within all policies.
-    pub(crate) fn plugins(&self, settings: &Settings) -> anyhow::Result<Plugins> {
+    pub(crate) fn plugins(&self, settings: &Settings, want: Want<'_>) -> anyhow::Result<Plugins> {
         let refused = |problems: Vec<Problem>| Failure::refused("a plugin cannot be used", &problems);
-        let plugins = Plugins::prepare(&self.pipeline, &self.folder, &builtin).map_err(refused)?;
-        for file in &settings.policies {
-            let name = file.display().to_string();
-            let bytes = fs::read(file).map_err(|error| Failure::usage(format!("policy {name}: {error}")))?;
-            let policy = Policy::parse(&name, &bytes)
-                .map_err(|problems| Failure::refused("the policy is wrong", &problems))?;
-            let beyond = policy.judge(&plugins);
-            if !beyond.is_empty() {
-                return Err(
-                    Failure::refused(format!("the pipeline goes beyond the policy {name}"), &beyond).into()
-                );
-            }
-        }
+        let supply = supply::Plugins::new(settings, want);
+        let plugins = Plugins::prepare(&self.pipeline, &self.folder, &supply).map_err(refused)?;
+        within_policies(&plugins, settings)?;
         Ok(plugins)
     }
 
@@ -114,11 +105,17 @@ impl Project {
     }
 
     /// The lock, which has to fit the plugins as they are.
-    fn agreed(&self, plugins: &Plugins, update: bool, settings: &Settings) -> anyhow::Result<Lock> {
+    fn agreed(
+        &self,
+        plugins: &Plugins,
+        lock: Option<Lock>,
+        update: bool,
+        settings: &Settings,
+    ) -> anyhow::Result<Lock> {
         let file = self.lock_file().display().to_string();
         let hint =
             format!("`{} lock{}` writes the lock and shows what changes", settings.program, self.flag());
-        let Some(lock) = self.lock()? else {
+        let Some(lock) = lock else {
             return Err(Failure::refused(format!("{file} is missing, so no plugin may run"), &[])
                 .with_hint(hint)
                 .into());
@@ -148,8 +145,17 @@ impl Project {
 
     /// The plugins as agreed to and the sandbox they run in.
     pub(crate) fn ready(&self, update: bool, settings: &Settings) -> anyhow::Result<Ready> {
-        let plugins = self.plugins(settings)?;
-        let lock = self.agreed(&plugins, update, settings)?;
+        let lock = self.lock()?;
+        let plugins = self.plugins(settings, Want::Locked(lock.as_ref()))?;
+        let lock = self.agreed(&plugins, lock, update, settings)?;
+        Ok(Ready { plugins, lock, runtime: runtime(settings)? })
+    }
+
+    /// The same, without asking any registry.
+    pub(crate) fn ready_offline(&self, settings: &Settings) -> anyhow::Result<Ready> {
+        let lock = self.lock()?;
+        let plugins = self.plugins(settings, Want::Offline(lock.as_ref()))?;
+        let lock = self.agreed(&plugins, lock, false, settings)?;
         Ok(Ready { plugins, lock, runtime: runtime(settings)? })
     }
 
@@ -161,7 +167,19 @@ impl Project {
         values: Option<Variables<'a>>,
     ) -> Render<'a> {
         let Ready { plugins, lock, runtime } = ready;
-        Render { runtime, pipeline: &self.pipeline, environment, plugins, lock, folder: &self.folder, values }
+        let (pipeline, folder) = (&self.pipeline, self.folder.as_path());
+        Render {
+            runtime,
+            pipeline,
+            environment,
+            plugins,
+            lock,
+            folder,
+            values,
+            check: false,
+            record: false,
+            shuffle: 0,
+        }
     }
 
     /// The objects: those of `-f` if it is given, else the environment's or the pipeline's inputs.
@@ -184,6 +202,23 @@ impl Project {
     }
 }
 
+/// Holds plugins against all policies.
+pub(crate) fn within_policies(plugins: &Plugins, settings: &Settings) -> anyhow::Result<()> {
+    for file in &settings.policies {
+        let name = file.display().to_string();
+        let bytes = fs::read(file).map_err(|error| Failure::usage(format!("policy {name}: {error}")))?;
+        let policy = Policy::parse(&name, &bytes)
+            .map_err(|problems| Failure::refused("the policy is wrong", &problems))?;
+        let beyond = policy.judge(plugins);
+        if !beyond.is_empty() {
+            return Err(
+                Failure::refused(format!("the pipeline goes beyond the policy {name}"), &beyond).into()
+            );
+        }
+    }
+    Ok(())
+}
+
 /// The objects of `-f`.
 pub(crate) fn files(source: &Source) -> anyhow::Result<Inputs> {
     read(Path::new(""), &source.filename, source)
@@ -200,7 +235,7 @@ fn read(base: &Path, paths: &[String], source: &Source) -> anyhow::Result<Inputs
 
 /// The sandbox.
 pub(crate) fn runtime(settings: &Settings) -> anyhow::Result<Runtime> {
-    Ok(Runtime::new(settings.cache.as_deref())?)
+    Ok(Runtime::new(settings.cache.as_deref(), settings.compiler.clone())?)
 }
 
 /// Writes a report where the user asked for it: through a link, into a device or pipe if that is what stands there,

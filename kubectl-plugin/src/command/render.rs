@@ -2,8 +2,8 @@
 
 use std::mem::ManuallyDrop;
 
-use lathe_manifest::{Object, write};
-use lathe_pipeline::Variables;
+use lathe_manifest::{Object, digest, write};
+use lathe_pipeline::{Render, Rendered, Transcript, Variables};
 
 use super::output_dir;
 use super::project::{self, Project};
@@ -21,7 +21,9 @@ pub(crate) fn run(flags: &cli::Render, settings: &Settings) -> anyhow::Result<()
     inputs.warnings.iter().for_each(|warning| console::warn(warning));
     let plain = flags.show_secrets || flags.secrets == SecretsMode::Plain;
     let values: Option<Variables<'_>> = if plain { Some(&variable) } else { None };
-    let rendered = project.render(&ready, &environment, values).run(inputs.objects);
+    let record = flags.transcript.is_some();
+    let render = Render { record, ..project.render(&ready, &environment, values) };
+    let rendered = render.run(inputs.objects);
     if let Some(file) = &flags.report {
         project::write_report(file, rendered.report.to_json().as_bytes(), &project)?;
     }
@@ -29,7 +31,20 @@ pub(crate) fn run(flags: &cli::Render, settings: &Settings) -> anyhow::Result<()
     if !rendered.report.problems.is_empty() {
         return Err(refused(&rendered.report.problems, "nothing is written").into());
     }
+    if let (Some(file), Some(transcript)) = (&flags.transcript, transcript(&rendered)) {
+        project::write_report(file, transcript.to_json().as_bytes(), &project)?;
+    }
     emit(rendered.objects.iter().map(|(_, object)| object), flags)
+}
+
+/// A run's transcript, with the digest of what is written unless that holds values of secrets.
+pub(super) fn transcript(rendered: &Rendered) -> Option<Transcript> {
+    let mut transcript = rendered.transcript.clone()?;
+    if !rendered.holds_values {
+        let text = write::yaml(rendered.objects.iter().map(|(_, object)| object));
+        transcript.rendered = Some(digest::of_bytes(text.as_bytes()));
+    }
+    Some(transcript)
 }
 
 /// Without a pipeline: the objects as they are, in canonical form.
@@ -42,9 +57,9 @@ fn format(flags: &cli::Render, settings: &Settings) -> anyhow::Result<()> {
     }
     let plain = flags.show_secrets || flags.secrets == SecretsMode::Plain;
     let target = flags.target.env.is_some() || flags.target.review.is_some();
-    if target || flags.report.is_some() || flags.update_lock || plain {
+    if target || flags.report.is_some() || flags.transcript.is_some() || flags.update_lock || plain {
         let failure = Failure::usage(
-            "`--env`, `--review`, `--report`, `--secrets` and `--update-lock` need a pipeline, and there is no lathe.yaml here",
+            "`--env`, `--review`, `--report`, `--transcript`, `--secrets` and `--update-lock` need a pipeline, and there is no lathe.yaml here",
         );
         return Err(failure.with_hint("name a pipeline by `-p DIR`").into());
     }

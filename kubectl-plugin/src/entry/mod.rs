@@ -27,7 +27,8 @@ pub(crate) fn run(arguments: Vec<OsString>) -> anyhow::Result<()> {
         }
     };
     let cli = Cli::from_arg_matches(&matches).map_err(|error| Failure::usage(error.to_string()))?;
-    let settings = Settings::resolve(&cli.global, cli.policy.clone(), host).map_err(Failure::usage)?;
+    let settings = Settings::resolve(&cli.global, cli.policy.clone(), cli.bundle.clone(), host)
+        .map_err(Failure::usage)?;
     settings.start_logging();
     command::run(&cli.command, &settings)
 }

@@ -2,6 +2,7 @@
 //!
 //! A block is lines of commands (`$ …`), each with what it prints on both streams. `? N` is the exit code where it is not
 //! zero, `[..]` stands for anything within a line, `...` for any lines.
+#![allow(clippy::disallowed_methods, reason = "a test is told by its environment where its tools are")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -82,22 +83,40 @@ fn checkout() -> Place {
 
 /// Runs the page's blocks; `variables` are set beside `HOME` and `PATH`.
 pub fn run(page: &Path, variables: &[(&str, &str)]) {
-    let text = fs::read_to_string(page).unwrap();
+    run_beside(page, variables, &|_| {});
+}
+
+/// The same, with files beside the checkout that the page takes for granted.
+pub fn run_beside(page: &Path, variables: &[(&str, &str)], prepare: &dyn Fn(&Place)) {
     let place = checkout();
+    prepare(&place);
+    let path = format!("{}:/usr/bin:/bin", place.path("bin").display());
+    let home = place.folder.path().display().to_string();
+    run_in(page, &place, &|command| {
+        command.env_clear().env("HOME", &home).env("PATH", &path).envs(variables.iter().copied());
+    });
+}
+
+/// Runs the page's blocks with this process's own environment, where a language's tools and their caches are; what they leave
+/// stays as long as the place.
+pub fn run_with_toolchains(page: &Path) -> Place {
+    let place = checkout();
+    let own = std::env::var("PATH").unwrap();
+    run_in(page, &place, &|command| {
+        command.env("PATH", format!("{}:{own}", place.path("bin").display()));
+    });
+    place
+}
+
+fn run_in(page: &Path, place: &Place, environment: &dyn Fn(&mut Command)) {
+    let text = fs::read_to_string(page).unwrap();
     let steps = steps(&text);
     assert!(!steps.is_empty(), "{} has no console block", page.display());
     for step in steps {
-        let path = format!("{}:/usr/bin:/bin", place.path("bin").display());
-        let output = Command::new("sh")
-            .args(["-c", &format!("({}) 2>&1", step.command)])
-            .env_clear()
-            .env("HOME", place.folder.path())
-            .env("PATH", path)
-            .envs(variables.iter().copied())
-            .current_dir(place.folder.path())
-            .output()
-            .unwrap();
-        let run = finish(output);
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("({}) 2>&1", step.command)]).current_dir(place.folder.path());
+        environment(&mut command);
+        let run = finish(command.output().unwrap());
         let have: Vec<&str> = run.stdout.lines().collect();
         let shown = format!("{}: $ {}\n{}", page.display(), step.command, run.stdout);
         assert_eq!(run.code, step.code, "{shown}");

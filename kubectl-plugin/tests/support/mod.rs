@@ -5,6 +5,7 @@
 pub mod cluster;
 pub mod console;
 pub mod proxy;
+pub mod registry;
 
 use std::fs;
 use std::path::{Path, PathBuf};

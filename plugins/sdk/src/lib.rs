@@ -1,12 +1,13 @@
 //! Write a Lathe transform plugin in Rust: implement [`Transform`], then [`register!`] the type.
 //!
 //! A plugin is a pure function from a [`Request`] to an [`Outcome`]: no file, network, clock or randomness. Build it as a
-//! `cdylib` for `wasm32-wasip2`. Its logic is ordinary Rust, so `cargo test` runs it natively; only the functions of
+//! `cdylib` for `wasm32-wasip2`. [`Outcome::edit`] lets it change objects in place. Its logic is ordinary Rust, so `cargo test` runs it natively; only the functions of
 //! [`secrets`], [`oidc_clients`] and [`logging`] need a host.
 
 /// What [`register!`] needs; not for use by hand.
 #[doc(hidden)]
 pub mod bindings;
+mod derive;
 mod outcome;
 mod request;
 

@@ -3,6 +3,8 @@
 use serde_json::Value;
 
 use crate::bindings::lathe::transform::types::{self, Edit, Finding, Location, Severity, Write};
+use crate::derive::derive;
+use crate::request::Object;
 
 /// One call's answer.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +27,13 @@ impl Outcome {
     /// Takes a member or item away.
     pub fn remove(&mut self, object: u32, pointer: impl Into<String>) {
         self.edits.push(Edit::Remove(Location { object, pointer: pointer.into() }));
+    }
+
+    /// Changes an object in place: the edits follow from how the value is left.
+    pub fn edit(&mut self, object: &Object, change: impl FnOnce(&mut Value)) {
+        let mut value = object.value.clone();
+        change(&mut value);
+        derive(object.key, &object.value, &value, &mut self.edits);
     }
 
     /// Adds an object.

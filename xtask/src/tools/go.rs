@@ -13,15 +13,21 @@ pub(crate) struct GoModule {
     programs: &'static [(&'static str, &'static str)],
     /// Flags for the linker.
     ldflags: &'static str,
+    /// System and architecture, where they are not this machine's.
+    target: Option<(&'static str, &'static str)>,
 }
 
 /// Prints the reading of YAML that kubectl has, or go-yaml v3.
 pub(crate) const ORACLE: GoModule =
-    GoModule { name: "yaml-oracle", programs: &[("yaml-oracle", ".")], ldflags: "-s -w" };
+    GoModule { name: "yaml-oracle", programs: &[("yaml-oracle", ".")], ldflags: "-s -w", target: None };
 
 /// etcd.
-pub(crate) const ETCD: GoModule =
-    GoModule { name: "etcd", programs: &[("etcd", "go.etcd.io/etcd/server/v3")], ldflags: "-s -w" };
+pub(crate) const ETCD: GoModule = GoModule {
+    name: "etcd",
+    programs: &[("etcd", "go.etcd.io/etcd/server/v3")],
+    ldflags: "-s -w",
+    target: None,
+};
 
 /// Kubernetes' servers, and kubectl to compare with.
 pub(crate) const KUBERNETES: GoModule = GoModule {
@@ -33,6 +39,7 @@ pub(crate) const KUBERNETES: GoModule = GoModule {
     ],
     // Without these the API server calls itself v0.0.0, and clients that ask for its version are misled.
     ldflags: "-s -w -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=35 -X k8s.io/component-base/version.gitVersion=v1.35.4",
+    target: None,
 };
 
 /// Kustomize, to compare with.
@@ -40,6 +47,23 @@ pub(crate) const KUSTOMIZE: GoModule = GoModule {
     name: "kustomize",
     programs: &[("kustomize", "sigs.k8s.io/kustomize/kustomize/v5")],
     ldflags: "-s -w -X sigs.k8s.io/kustomize/api/provenance.version=v5.8.2",
+    target: None,
+};
+
+/// The registry of the CNCF.
+pub(crate) const REGISTRY: GoModule = GoModule {
+    name: "registry",
+    programs: &[("registry", "github.com/distribution/distribution/v3/cmd/registry")],
+    ldflags: "-s -w",
+    target: None,
+};
+
+/// A KRM function of kustomize's authors, built on their SDK, as a command for WASI.
+pub(crate) const KRM_FUNCTION: GoModule = GoModule {
+    name: "krm-function",
+    programs: &[("annotate.wasm", "sigs.k8s.io/kustomize/kyaml/fn/framework/example")],
+    ldflags: "-s -w",
+    target: Some(("wasip1", "wasm")),
 };
 
 /// Modules are left writable, or the cache that holds them could not be deleted.
@@ -59,6 +83,9 @@ impl Tool for GoModule {
         for (program, package) in self.programs {
             pins.extend([program.as_bytes().to_vec(), package.as_bytes().to_vec()]);
         }
+        if let Some((system, architecture)) = self.target {
+            pins.extend([system.into(), architecture.into()]);
+        }
         pins.extend(files(self.name)?);
         Ok(pins)
     }
@@ -69,6 +96,9 @@ impl Tool for GoModule {
             let mut build = Command::new("go");
             build.args(["build", "-ldflags", self.ldflags, "-o"]).arg(work.join("out").join(program));
             build.arg(package).current_dir(source(self.name)).env("GOFLAGS", GOFLAGS).env("CGO_ENABLED", "0");
+            if let Some((system, architecture)) = self.target {
+                build.env("GOOS", system).env("GOARCH", architecture);
+            }
             build.env("GOCACHE", work.join("cache")).env("GOMODCACHE", work.join("modules"));
             build
         };

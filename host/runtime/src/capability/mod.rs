@@ -2,6 +2,7 @@
 
 pub mod clients;
 mod logging;
+pub(crate) mod preview1;
 pub(crate) mod runtime_stubs;
 pub mod secrets;
 

@@ -35,7 +35,8 @@ pub(crate) struct Stubs {
     pub(crate) last_line: String,
 }
 
-const MILLISECOND: u64 = 1_000_000;
+/// In nanoseconds.
+pub(crate) const MILLISECOND: u64 = 1_000_000;
 const OUTPUT_CHUNK: u64 = 64 << 10;
 const LINE_LIMIT: usize = 4096;
 /// Bytes of randomness at once; no program needs more.
@@ -68,6 +69,17 @@ impl Stubs {
         self.instants.get(&pollable.rep()).map_or(0, |instant| instant.saturating_sub(self.now))
     }
 
+    /// The monotonic clock's time, in nanoseconds, without its moving on.
+    pub(crate) fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// Reads the monotonic clock, which moves on by that.
+    pub(crate) fn read_clock(&mut self) -> u64 {
+        self.now = self.now.saturating_add(MILLISECOND);
+        self.now
+    }
+
     fn random(&mut self) -> u64 {
         self.drawn += 1;
         let digest = Sha256::new().chain_update(self.seed).chain_update(self.drawn.to_le_bytes()).finalize();
@@ -77,13 +89,13 @@ impl Stubs {
 
 impl State {
     /// Waits without waiting: moves the clock, and counts what a real sleep would have taken.
-    fn wait(&mut self, nanoseconds: u64) -> wasmtime::Result<()> {
+    pub(crate) fn wait(&mut self, nanoseconds: u64) -> wasmtime::Result<()> {
         self.stubs.now = self.stubs.now.saturating_add(nanoseconds);
         self.stubs.slept = self.stubs.slept.saturating_add(nanoseconds);
         if self.stubs.slept / MILLISECOND > self.limits.deadline_ms { self.end(Stop::Sleep) } else { Ok(()) }
     }
 
-    fn print(&mut self, bytes: &[u8]) {
+    pub(crate) fn print(&mut self, bytes: &[u8]) {
         for byte in bytes {
             if *byte != b'\n' {
                 if self.stubs.line.len() < LINE_LIMIT {
@@ -91,15 +103,20 @@ impl State {
                 }
                 continue;
             }
-            let line = String::from_utf8_lossy(&std::mem::take(&mut self.stubs.line)).into_owned();
-            self.keep_log("output", &line);
-            if !line.trim().is_empty() && !line.starts_with("note: run with `RUST_BACKTRACE") {
-                self.stubs.last_line = line;
-            }
+            self.end_line();
         }
     }
 
-    fn random_bytes(&mut self, length: u64) -> wasmtime::Result<Vec<u8>> {
+    /// Takes what was printed since the last line for a line of its own.
+    pub(crate) fn end_line(&mut self) {
+        let line = String::from_utf8_lossy(&std::mem::take(&mut self.stubs.line)).into_owned();
+        self.keep_log("output", &line);
+        if !line.trim().is_empty() && !line.starts_with("note: run with `RUST_BACKTRACE") {
+            self.stubs.last_line = line;
+        }
+    }
+
+    pub(crate) fn random_bytes(&mut self, length: u64) -> wasmtime::Result<Vec<u8>> {
         self.count_call()?;
         if length > MOST_RANDOM {
             return self.end(Stop::Output);
@@ -330,8 +347,7 @@ impl cli::terminal_stderr::Host for State {
 impl clocks::monotonic_clock::Host for State {
     fn now(&mut self) -> wasmtime::Result<u64> {
         self.count_call()?;
-        self.stubs.now = self.stubs.now.saturating_add(MILLISECOND);
-        Ok(self.stubs.now)
+        Ok(self.stubs.read_clock())
     }
     fn resolution(&mut self) -> wasmtime::Result<u64> {
         self.count_call()?;

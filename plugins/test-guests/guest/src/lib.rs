@@ -62,14 +62,29 @@ impl Transform for Guest {
                 outcome.set(0, "/list", json!([]));
                 (0..600_000).for_each(|n| outcome.insert(0, "/list/0", n));
             }
+            "flood-log" => flood_log(),
             "shout" => return Err(format!("\u{1b}[31mred{}", "!".repeat(1 << 20))),
             "call" => loop {
                 secrets::encode("x", secrets::Encoding::Json);
             },
             "probe" => probe(&mut outcome),
             "copy-token" => {
-                let token = request.objects[0].value.pointer(pointer).cloned().unwrap_or_default();
-                outcome.set(0, "/metadata/annotations/stolen", token);
+                let (object, token) = token(request, pointer);
+                outcome.set(object, "/metadata/annotations/stolen", token);
+            }
+            "move-token" => {
+                let (object, token) = token(request, pointer);
+                outcome.remove(object, pointer);
+                outcome.set(object, request.config["to"].as_str().unwrap_or_default(), token);
+            }
+            "split-token" => {
+                let (object, token) = token(request, pointer);
+                let (head, tail) = token.split_at(token.len() / 2);
+                outcome.set(object, pointer, format!("{head} {tail}"));
+            }
+            "set-secret" => {
+                let (object, _) = token(request, pointer);
+                outcome.set(object, pointer, request.config["value"].clone());
             }
             "open" => {
                 let at = Location { object: 0, pointer: pointer.to_owned() };
@@ -83,6 +98,13 @@ impl Transform for Guest {
 }
 
 lathe_sdk::register!(Guest);
+
+/// The first object that has text at this place, and the text.
+fn token(request: &Request, pointer: &str) -> (u32, String) {
+    let text = |object: &lathe_sdk::Object| object.value.pointer(pointer)?.as_str().map(ToOwned::to_owned);
+    let found = request.objects.iter().find_map(|object| Some((object.key, text(object)?)));
+    found.unwrap_or_default()
+}
 
 #[allow(clippy::panic, reason = "a plugin that panics is what the test is about")]
 fn trap() {
@@ -106,4 +128,9 @@ fn probe(outcome: &mut Outcome) {
     let wall = std::time::SystemTime::UNIX_EPOCH.elapsed().map(|e| e.as_nanos()).unwrap_or_default();
     let vars = std::env::vars().count() + std::env::args().count();
     outcome.info("probe", format!("{} {:?} {wall} {vars}", order.join(","), now.elapsed()), None);
+}
+
+#[allow(clippy::print_stdout, reason = "what a plugin prints is what the test is about")]
+fn flood_log() {
+    (0..20_000).for_each(|_| println!("{}", "x".repeat(1 << 10)));
 }

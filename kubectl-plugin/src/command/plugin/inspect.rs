@@ -1,21 +1,19 @@
 //! `plugin inspect`: what a component is and asks for.
 
 use std::fmt::Write as _;
-use std::path::Path;
-
-use lathe_pipeline::Plugins;
 
 use super::project;
 use crate::cli::{Format, Inspect};
+use crate::command::project::runtime;
 use crate::console::{self, Failure};
-use crate::settings::{Settings, builtin};
+use crate::settings::Settings;
 
-pub(crate) fn inspect(flags: &Inspect, settings: &Settings) -> anyhow::Result<()> {
+pub(crate) fn run(flags: &Inspect, settings: &Settings) -> anyhow::Result<()> {
     let refuse = |problem| Failure::refused("the plugin cannot be used", &[problem]);
-    let prepared = Plugins::one(&flags.plugin, Path::new(""), &builtin).map_err(refuse)?;
-    let runtime = project::runtime(settings)?;
+    let prepared = project::plugin(&flags.plugin, settings)?;
+    let limits = flags.limits.over(&prepared.limits);
     let described =
-        runtime.describe(&prepared.plugin, &prepared.limits).map_err(|error| refuse(error.into()))?;
+        runtime(settings)?.describe(&prepared.plugin, &limits).map_err(|error| refuse(error.into()))?;
     let description: serde_json::Value = serde_json::from_str(&described)
         .map_err(|error| Failure::refused(format!("the plugin's description is no JSON: {error}"), &[]))?;
     let plugin = &prepared.plugin;
@@ -25,6 +23,8 @@ pub(crate) fn inspect(flags: &Inspect, settings: &Settings) -> anyhow::Result<()
             "plugin": plugin.name,
             "digest": plugin.digest,
             "source": prepared.builtin.map(|builtin| builtin.source),
+            "manifest": prepared.manifest,
+            "world": plugin.tier.world(),
             "bytes": plugin.size(),
             "imports": imports,
             "rights": plugin.rights(),
@@ -39,6 +39,7 @@ pub(crate) fn inspect(flags: &Inspect, settings: &Settings) -> anyhow::Result<()
     let _ = writeln!(out, "{} {}: {}", text("name"), text("version"), text("summary"));
     let _ = writeln!(out, "digest:  {}", plugin.digest);
     let _ = writeln!(out, "size:    {} bytes", plugin.size());
+    let _ = writeln!(out, "world:   {}", plugin.tier.world());
     let _ = writeln!(out, "scope:   {}", text("scope"));
     let _ =
         writeln!(out, "rights:  {}", if rights.is_empty() { "none".to_owned() } else { rights.join(", ") });

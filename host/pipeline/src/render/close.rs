@@ -1,0 +1,131 @@
+//! The end of a run: tokens verified and filled, and in a review the search for what is left of production.
+
+use std::collections::HashSet;
+
+use lathe_manifest::{Map, Value};
+use lathe_secrets::provider::Resolver;
+use lathe_secrets::{Fill, SecretErrorKind};
+
+use crate::closure::Search;
+use crate::connect;
+use crate::file::SECRETS;
+use crate::problem::Problem;
+use crate::render::{Run, SECRETS_ANNOTATION};
+use crate::report::Hit;
+
+impl Run<'_> {
+    pub(super) fn verify(&mut self) {
+        let transforms = self.of.pipeline.transforms_in(&self.of.environment.name);
+        let opens = transforms.into_iter().any(|(_, transform)| transform.plugin == SECRETS);
+        // Where values are asked for, a reference must not pass for one.
+        let resolving = opens || self.of.values.is_some();
+        let objects = self.tree.entries.iter().map(|entry| (entry.key, &entry.object));
+        let errors = connect::lock(&self.seal).verify(objects, resolving);
+        self.report.problems.extend(errors.into_iter().map(Problem::from));
+    }
+
+    /// Puts references or values in place of tokens, and marks objects that still hold references.
+    pub(super) fn fill(&mut self) {
+        let seal = connect::lock(&self.seal);
+        let no_variables = |_: &str| None;
+        let variable = self.of.values.unwrap_or(&no_variables);
+        let mut resolver = Resolver::new(&self.of.pipeline.secrets.providers, self.of.folder, variable);
+        let mut resolve = |reference: &_| resolver.resolve(reference);
+        let mut fill = if self.of.values.is_some() { Fill::Values(&mut resolve) } else { Fill::References };
+        let mut plain = 0;
+        for entry in &mut self.tree.entries {
+            match seal.fill(entry.key, &mut entry.object, &mut fill) {
+                Ok(filled) => plain += filled.plain,
+                Err(errors) => {
+                    // Tokens that are none have been told by `verify`.
+                    let new = errors.into_iter().filter(|error| error.kind != SecretErrorKind::Forged);
+                    self.report.problems.extend(new.map(Problem::from));
+                }
+            }
+            let holds = self.of.values.is_none()
+                && entry.object.is_secret()
+                && seal.holds_references(entry.key, &entry.object);
+            mark(&mut entry.object.value, holds);
+        }
+        // Objects with only a prefix for a name stand by what they hold, which is another thing now.
+        self.tree.sort();
+        self.holds_values = plain > 0 || self.of.values.is_some();
+        if plain > 0 {
+            let told = format!(
+                "fields of the input's Secrets that hold plain text and are written as they stood: {plain}"
+            );
+            self.report.warnings.push(told);
+        }
+    }
+
+    /// In a review, demands that nothing of production is left.
+    pub(super) fn close(&mut self) {
+        let Some(territory) = &self.of.environment.territory else { return };
+        let acknowledge = &self.of.pipeline.acknowledge;
+        let namespaces = &self.namespaces;
+        let (environment, services) = (self.of.environment, &self.services);
+        let search = Search { environment, territory, namespaces, services, acknowledge };
+        let closure = search.check(self.tree.entries.iter().map(|entry| &entry.object));
+        let labels = self.tree.labels();
+        let told: HashSet<(&String, &String)> = (self.found.iter())
+            .filter_map(|(key, problem)| Some((labels.get(key.as_ref()?)?, &problem.pointer)))
+            .collect();
+        let leftovers = closure.hits.iter().filter(|hit| hit.class == "leftover");
+        // What a plugin has said of a place, and how to mend it, need not be said again.
+        for hit in leftovers.filter(|hit| !told.contains(&(&hit.object, &hit.pointer))) {
+            self.report.problems.push(leftover(hit));
+        }
+        for index in closure.unused {
+            let entry = &acknowledge[index];
+            let told = format!("acknowledge[{index}] ({} {}) explains nothing", entry.object, entry.pointer);
+            self.report.warnings.push(told);
+        }
+        self.report.closure = closure.hits.into_iter().collect();
+    }
+}
+
+/// What is told of a place that nothing explains.
+fn leftover(hit: &Hit) -> Problem {
+    let host = &hit.host;
+    let told = match hit.kind {
+        "namespace" if host.is_empty() => "this stands in no namespace; a review has one".to_owned(),
+        "namespace" => format!("namespace `{host}` of the input is left here; a review has one namespace"),
+        "service" => format!(
+            "`{host}` is a Service outside of this review; list it under `sharedServices` or acknowledge it"
+        ),
+        "renders-later" => {
+            "this makes objects on the cluster, where nobody looks for hosts; acknowledge it".to_owned()
+        }
+        _ if hit.secret => format!(
+            "a host of `{host}` is left in this value, which no plugin sees; put it elsewhere or acknowledge it"
+        ),
+        _ => format!("`{host}` of production is left here; map it, keep it or acknowledge it"),
+    };
+    Problem::new(&format!("leftover-{}", hit.kind), told).at(&hit.object, &hit.pointer)
+}
+
+/// Sets or takes away the mark of an object that holds references.
+fn mark(value: &mut Value, holds: bool) {
+    let Some(metadata) =
+        value.as_object_mut().and_then(|map| map.get_mut("metadata")).and_then(Value::as_object_mut)
+    else {
+        return;
+    };
+    let marked =
+        |metadata: &Map| metadata.get("annotations").and_then(|a| a.get(SECRETS_ANNOTATION)).is_some();
+    if holds {
+        if !matches!(metadata.get("annotations"), Some(Value::Object(_))) {
+            metadata.insert("annotations", Value::Object(Map::new()));
+        }
+        if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
+            annotations.insert(SECRETS_ANNOTATION, "refs".into());
+        }
+    } else if marked(metadata)
+        && let Some(Value::Object(annotations)) = metadata.get_mut("annotations")
+    {
+        annotations.remove(SECRETS_ANNOTATION);
+        if annotations.is_empty() {
+            metadata.remove("annotations");
+        }
+    }
+}
