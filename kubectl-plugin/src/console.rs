@@ -86,7 +86,7 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
         return ExitCode::from(USAGE);
     };
     if !failure.summary.is_empty() {
-        tell(format_args!("error: {}", failure.summary));
+        tell(format_args!("error: {}", failure.summary.replace('\n', "\n    ")));
     }
     for problem in &failure.problems {
         tell(format_args!("  {}", problem.replace('\n', "\n    ")));
@@ -107,7 +107,7 @@ fn tell(line: fmt::Arguments<'_>) {
 /// The character, or its escape if a terminal could take it for a command.
 fn shown(c: char) -> impl Iterator<Item = char> {
     let control = c.is_control() && c != '\n' && c != '\t';
-    let bidi = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let bidi = matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let escaped = (control || bidi).then(|| c.escape_unicode());
     let plain = if escaped.is_none() { Some(c) } else { None };
     escaped.into_iter().flatten().chain(plain)

@@ -52,10 +52,14 @@ impl Settings {
         }
         let base = base.filter(|base| base.is_absolute()).map(|base| base.join("lathe"));
         let docker = folder("DOCKER_CONFIG").or_else(|| folder("HOME").map(|home| home.join(".docker")));
+        let beside = std::env::var_os("LATHE_BUNDLE").map(PathBuf::from);
+        if bundle.is_none() && beside.as_ref().is_some_and(|folder| folder.as_os_str().is_empty()) {
+            return Err("`LATHE_BUNDLE` is empty; unset it, or name a folder".to_owned());
+        }
         Ok(Self {
             program,
             plugins: base.as_ref().map(|base| base.join("plugins")),
-            bundle: bundle.or_else(|| folder("LATHE_BUNDLE")),
+            bundle: bundle.or(beside),
             docker_config: docker.map(|docker| docker.join("config.json")),
             access: access(global, folder("HOME"))?,
             cache: base.map(|base| base.join("components")),

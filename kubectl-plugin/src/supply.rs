@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use lathe_pipeline::{Builtin, Lock, Supply};
-use lathe_registry::{Access, Layout, Reference, Registry, RegistryError, Store};
+use lathe_registry::{Access, Image, Layout, Reference, Registry, RegistryError, Store};
 
 use crate::settings::{Settings, builtin};
 
@@ -72,6 +72,25 @@ impl<'a> Plugins<'a> {
         Ok(bytes)
     }
 
+    /// The image that the lock has for a reference, as it is to be bundled.
+    pub(crate) fn image(&self, text: &str, lock: &Lock) -> Result<Image, String> {
+        let told = |error: RegistryError| error.to_string();
+        let (wasm, manifest) = self.locked(text, Some(lock), true)?;
+        let manifest = manifest.ok_or("the lock has no manifest for it; `lock` writes one")?;
+        let image = if let Some(bundle) = &self.settings.bundle {
+            Layout::new(bundle).image(text, &manifest)
+        } else {
+            let reference = lathe_registry::reference(text).map_err(told)?;
+            self.client().and_then(|client| client.image(&reference, &manifest, wasm.clone()))
+        };
+        let image = image.map_err(told)?;
+        if image.wasm == wasm {
+            Ok(image)
+        } else {
+            Err("its manifest and its wasm do not belong together".to_owned())
+        }
+    }
+
     fn locked(
         &self,
         text: &str,
@@ -83,13 +102,16 @@ impl<'a> Plugins<'a> {
         let locked = locked.ok_or("the lock does not have it")?;
         let wasm = locked.digest.as_str();
         let reference = lathe_registry::reference(text).map_err(told)?;
+        if reference.digest().is_some() && reference.digest() != locked.manifest.as_deref() {
+            return Err("the lock has another manifest than this digest".to_owned());
+        }
         let bytes = match &self.settings.bundle {
             Some(bundle) => Layout::new(bundle).get(text, wasm),
             None => self.kept(wasm, || {
                 if ask {
                     self.client()?.pull_by_digest(&reference, wasm)
                 } else {
-                    Err(RegistryError::Setup(format!("{wasm} was not fetched before")))
+                    Err(RegistryError::Offline(wasm.to_owned()))
                 }
             }),
         };

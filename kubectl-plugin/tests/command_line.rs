@@ -112,9 +112,9 @@ fn a_plugin_writes_only_where_it_may_and_asks_before_it_may_more() {
     let run = render();
     assert!(run.code == 0 && run.stdout.contains("data:\n  a: x\n"), "{}", run.stderr);
 
-    for (deed, grant) in [
-        ("{do: drop}", "drop-objects"),
-        ("{do: add, value: {apiVersion: v1, kind: ConfigMap, metadata: {name: new}}}", "add-objects"),
+    for (deed, grant, told) in [
+        ("{do: drop}", "drop-objects", "the transforms leave no object"),
+        ("{do: add, value: {apiVersion: v1, kind: ConfigMap, metadata: {name: new}}}", "add-objects", ""),
     ] {
         write(deed, "  writes: ['* /**']\n");
         place.ok(&["lock", "--accept"]);
@@ -126,7 +126,12 @@ fn a_plugin_writes_only_where_it_may_and_asks_before_it_may_more() {
         );
         write(deed, &format!("  writes: ['* /**']\n  grants: [{grant}]\n"));
         place.ok(&["lock", "--accept"]);
-        assert_eq!(render().code, 0);
+        let run = render();
+        assert!(
+            run.stderr.contains(told) && run.code == if told.is_empty() { 0 } else { 3 },
+            "{}",
+            run.stderr
+        );
     }
     // A list would smuggle in objects that nobody judged.
     let list = "{do: set, pointer: /items, value: [{apiVersion: v1, kind: Pod, metadata: {name: new}}]}";

@@ -28,7 +28,7 @@ fn place(wasm: &[u8], config: &str, more: &str) -> Place {
     place.write(
         "in.yaml",
         &format!(
-            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a, annotations: {{n: x}}}}\ndata: {{a: b}}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: b}}\n---\napiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\nstringData: {{a: {0}, b: {0}}}\n",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a, annotations: {{note: x}}}}\ndata: {{a: b}}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: b}}\n---\napiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\nstringData: {{a: {0}, b: {0}}}\n",
             value()
         ),
     );
@@ -101,6 +101,11 @@ fn answers_that_make_no_sense_are_told_by_name() {
             "a place that is not there",
             "{do: remove, pointer: /data/x}",
             "an edit of the plugin does not apply",
+        ),
+        (
+            "an integer that was rounded",
+            "{do: round, pointer: /data/big, value: 9007199254740993}",
+            "/data/big: the plugin writes an integer as its language's floating point rounds it",
         ),
         ("another kind of object", "{do: set, pointer: /kind, value: 1}", "without apiVersion, kind or name"),
     ] {

@@ -11,7 +11,7 @@ use support::{Place, console, copy_example, root};
 
 /// The folders that the guide leaves, with the plugin that was built there.
 const BUILT: [(&str, &str); 5] = [
-    ("rust", "team-labels/target/wasm32-wasip2/release/team_labels.wasm"),
+    ("rust", "team-labels/target/wasm32-wasip2/release/lathe_plugin_team_labels.wasm"),
     ("js", "in-js/plugin.wasm"),
     ("python", "in-python/plugin.wasm"),
     ("c", "in-c/plugin.wasm"),

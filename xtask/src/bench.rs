@@ -1,5 +1,6 @@
 //! `bench`: what Lathe costs, beside what others cost in the same run. Medians, processor and wall-clock time.
 
+mod plugins;
 mod portal;
 mod scale;
 mod subject;
@@ -41,7 +42,15 @@ impl Figures {
 }
 
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<()> {
-    process::run(cargo(&["build", "--release", "--locked", "--package", "kubectl-lathe"]))?;
+    process::run(cargo(&[
+        "build",
+        "--release",
+        "--locked",
+        "--package",
+        "kubectl-lathe",
+        "--bins",
+        "--examples",
+    ]))?;
     process::run(cargo(&["build", "--release", "--locked", "--package", "lathe-manifest", "--examples"]))?;
     let kustomize = tools::KUSTOMIZE.folder()?.join("kustomize");
     let oracle = tools::ORACLE.folder()?.join("yaml-oracle");
@@ -50,7 +59,8 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<()> {
     process::remove_at_end(&work);
     let mut figures = Figures { text: machine(&kustomize.display().to_string()), over: Vec::new() };
     let measured = portal::measure(&work.join("portal"), &kustomize, &mut figures)
-        .and_then(|()| scale::measure(&work.join("scale"), &kustomize, &oracle, &mut figures));
+        .and_then(|()| scale::measure(&work.join("scale"), &kustomize, &oracle, &mut figures))
+        .and_then(|()| plugins::measure(&work.join("plugins"), &mut figures));
     fs::remove_dir_all(&work)?;
     measured?;
     println!("{}", figures.text);

@@ -118,7 +118,7 @@ void lathe_report(lathe_request *request, lathe_severity severity, lathe_text co
   *f = (finding){.severity = (uint8_t)severity, .code = own(code), .message = own(message)};
   if (at) {
     f->at.is_some = true;
-    f->at.val = (location){(uint32_t)(at - request->objects), own(pointer)};
+    f->at.val = (location){at->key, own(pointer)};
   }
 }
 
@@ -144,6 +144,7 @@ bool exports_lathe_transform_transformer_transform(exports_lathe_transform_trans
         .namespace = borrow(raw->namespace_),
         .name = borrow(raw->name),
         .value = lathe_parse(borrow(raw->json)),
+        .key = (uint32_t)i,
     };
     if (!objects[i].value) return refuse(err, "an object is not JSON or nested too deeply");
   }
@@ -163,10 +164,10 @@ bool exports_lathe_transform_transformer_transform(exports_lathe_transform_trans
 
   for (size_t i = 0; i < count; i++) {
     if (objects[i].value) {
-      comparison c = {.outcome = &outcome, .object = (uint32_t)i};
-      compare(&c, lathe_parse(borrow(in->objects.ptr[i].json)), objects[i].value);
+      comparison c = {.outcome = &outcome, .object = objects[i].key};
+      compare(&c, lathe_parse(borrow(in->objects.ptr[objects[i].key].json)), objects[i].value);
     } else {
-      new_edit(&outcome, LATHE_TRANSFORM_TYPES_EDIT_DROP_OBJECT)->val.drop_object = (uint32_t)i;
+      new_edit(&outcome, LATHE_TRANSFORM_TYPES_EDIT_DROP_OBJECT)->val.drop_object = objects[i].key;
     }
   }
   for (const lathe_value *object = request.added->first; object; object = object->next) {

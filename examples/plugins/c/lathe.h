@@ -7,11 +7,12 @@
 typedef struct {
   lathe_text api_version, kind, namespace, name;
   lathe_value *value; /* NULL drops the object */
+  uint32_t key;       /* how edits name it, wherever it is moved to */
 } lathe_object;
 
 typedef struct {
   lathe_value *config, *environment;
-  lathe_object *objects;
+  lathe_object *objects; /* may be sorted */
   size_t count;
   lathe_value *added; /* a list of new objects */
   struct lathe_outcome *outcome; /* what has been reported */

@@ -1,3 +1,3 @@
-module stamp
+module example.com/stamp
 
 go 1.24

@@ -138,13 +138,20 @@ function below(pointer, key) {
 /** One Kubernetes object of a request. `apiVersion`, `kind`, `namespace` and `name` are as the host sent them. */
 class KubeObject {
   #json;
+  #key;
   #read = false;
   #value;
   #dropped = false;
 
-  constructor({ apiVersion, kind, namespace, name, json }) {
+  constructor({ apiVersion, kind, namespace, name, json }, key) {
     Object.assign(this, { apiVersion, kind, namespace, name });
     this.#json = json;
+    this.#key = key;
+  }
+
+  /** How edits and findings name the object, wherever the author moves it. */
+  get key() {
+    return this.#key;
   }
 
   /** The object itself, to be changed in place or replaced. Parsed when first read. */
@@ -163,15 +170,16 @@ class KubeObject {
     this.#dropped = true;
   }
 
-  /** Appends the edits for what was done to this object, which is at `index` in the request. */
-  addEdits(edits, index) {
-    if (this.#dropped) edits.push({ tag: "drop-object", val: index });
-    else if (this.#read) addEdits(edits, index, parse(this.#json), this.#value);
+  /** Appends the edits for what was done to this object. */
+  addEdits(edits) {
+    if (this.#dropped) edits.push({ tag: "drop-object", val: this.#key });
+    else if (this.#read) addEdits(edits, this.#key, parse(this.#json), this.#value);
   }
 }
 
 /** What a transform works on. */
 class Request {
+  #all;
   #added = [];
   #findings = [];
 
@@ -180,8 +188,9 @@ class Request {
     this.config = parse(config);
     /** `{name, project, namespace, review, hosts}` */
     this.environment = parse(environment);
-    /** @type {KubeObject[]} */
-    this.objects = objects.map((object) => new KubeObject(object));
+    this.#all = objects.map((object, key) => new KubeObject(object, key));
+    /** The author's own list, to sort or filter: it takes no object out of the set. @type {KubeObject[]} */
+    this.objects = [...this.#all];
   }
 
   /** Adds a new object to the set. */
@@ -203,13 +212,12 @@ class Request {
 
   /** The outcome, once the transform is done. */
   outcome() {
-    const keys = new Map(this.objects.map((object, index) => [object, index]));
     const edits = [];
-    this.objects.forEach((object, index) => object.addEdits(edits, index));
+    for (const object of this.#all) object.addEdits(edits);
     for (const value of this.#added) edits.push({ tag: "add-object", val: stringify(value) });
     const findings = this.#findings.map(({ object, pointer, ...finding }) => ({
       ...finding,
-      at: object ? { object: keys.get(object), pointer } : null,
+      at: object ? { object: object.key, pointer } : null,
     }));
     return { edits, findings };
   }

@@ -2,12 +2,12 @@
 
     import lathe
 
-    def rename(request: lathe.Request) -> None:
+    def own(request: lathe.Request) -> None:
         for obj in request.objects:
-            obj.value["metadata"]["name"] += "-copy"
+            obj.value["metadata"].setdefault("labels", {})["owner"] = "me"
 
     Descriptor, Transformer = lathe.plugin(
-        rename, name="rename", version="1.0.0", summary="Renames objects", config_schema={"type": "object"}
+        own, name="own", version="1.0.0", summary="Labels objects", config_schema={"type": "object"}
     )
 
 After the function has returned, each object is compared with what the host sent, and what differs becomes edits, leaf by leaf.
@@ -137,7 +137,7 @@ def dumps(value: Any) -> str:
     return "".join(parts)
 
 
-_decoder = json.JSONDecoder(parse_float=Number)
+_decoder = json.JSONDecoder(parse_float=Number, parse_int=lambda text: Number(text) if text == "-0" else int(text))
 _ABSENT = object()
 _ATOMS = frozenset({str, int, bool, type(None)})
 

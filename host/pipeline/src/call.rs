@@ -13,35 +13,37 @@ use lathe_runtime::{Limits, Plugin, PluginError, PluginErrorKind, Runtime, Trans
 
 use crate::connect;
 
-/// How many objects one of several calls gets. Fixed, so that fuel and order do not depend on how many cores there are.
-const PART: usize = 256;
+/// How many objects one of several calls gets in a render. Fixed, so that fuel and order do not depend on how many cores there are.
+pub(crate) const PART: usize = 256;
 
-/// What is called.
-pub(crate) struct Call<'a> {
-    pub(crate) runtime: &'a Runtime,
-    pub(crate) plugin: &'a Plugin,
-    pub(crate) limits: &'a Limits,
-    /// Whether the objects may be split into several calls.
-    pub(crate) splits: bool,
+/// One call of a plugin, or the calls that it is split into.
+pub struct Call<'a> {
+    /// The sandbox.
+    pub runtime: &'a Runtime,
+    /// What is called.
+    pub plugin: &'a Plugin,
+    /// What one call may use; fuel and deadline hold for all of them together.
+    pub limits: &'a Limits,
+    /// How many objects each of several calls gets; `None` where all of them belong into one.
+    pub part: Option<usize>,
     /// What a call for the objects from this position, so many, may use.
-    pub(crate) granted: &'a (dyn Fn(usize, usize) -> Capabilities + Sync),
+    pub granted: &'a (dyn Fn(usize, usize) -> Capabilities + Sync),
 }
 
 impl Call<'_> {
-    /// Calls the plugin. Positions in the answer are those in the request, however it was split. Limits hold for each call,
-    /// fuel and deadline for all of them.
-    pub(crate) fn run(&self, request: Request) -> Result<(Outcome, u64), PluginError> {
+    /// Calls the plugin: outcome and fuel. Positions in the outcome are those in the request, however it was split.
+    pub fn run(&self, request: Request) -> Result<(Outcome, u64), PluginError> {
         let plugin = self.plugin;
-        if !self.splits || request.objects.len() <= PART {
+        let Some(part) = self.part.filter(|part| request.objects.len() > *part) else {
             let granted = (self.granted)(0, request.objects.len());
             let done = self.runtime.transform(plugin, &request, granted, self.limits)?;
             done.tell_log(&plugin.name);
             return Ok((done.outcome, done.fuel));
-        }
+        };
         self.runtime.prepare(plugin, self.limits)?;
         let mut all = Outcome { edits: Vec::new(), findings: Vec::new() };
         let mut fuel = 0_u64;
-        for (first, count, done) in self.parts(request)? {
+        for (first, count, done) in self.parts(request, part.max(1))? {
             done.tell_log(&plugin.name);
             fuel = fuel.saturating_add(done.fuel);
             let shift = |position: &mut u32| {
@@ -59,10 +61,10 @@ impl Call<'_> {
     }
 
     /// The calls' answers in the order of their objects, or the error of the first that failed.
-    fn parts(&self, request: Request) -> Result<Vec<(usize, usize, Transformed)>, PluginError> {
+    fn parts(&self, request: Request, size: usize) -> Result<Vec<(usize, usize, Transformed)>, PluginError> {
         let started = Instant::now();
         let Request { config, environment, objects } = request;
-        let parts: Vec<Mutex<Vec<Object>>> = split(objects).into_iter().map(Mutex::new).collect();
+        let parts: Vec<Mutex<Vec<Object>>> = split(objects, size).into_iter().map(Mutex::new).collect();
         let next = AtomicUsize::new(0);
         let failed = AtomicUsize::new(usize::MAX);
         let done = Mutex::new(Vec::with_capacity(parts.len()));
@@ -72,7 +74,7 @@ impl Call<'_> {
                 return;
             };
             let objects = std::mem::take(&mut *connect::lock(part));
-            let (first, count) = (index * PART, objects.len());
+            let (first, count) = (index * size, objects.len());
             let request = Request { config: config.clone(), environment: environment.clone(), objects };
             let answer = self.part(&request, first, started);
             if answer.is_err() {
@@ -83,7 +85,8 @@ impl Call<'_> {
         let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(parts.len());
         thread::scope(|scope| {
             for _ in 1..workers {
-                scope.spawn(work);
+                // With fewer threads it only takes longer.
+                let _ = thread::Builder::new().spawn_scoped(scope, work);
             }
             work();
         });
@@ -116,11 +119,11 @@ fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1)
 }
 
-fn split(objects: Vec<Object>) -> Vec<Vec<Object>> {
-    let mut parts = Vec::with_capacity(objects.len() / PART + 1);
+fn split(objects: Vec<Object>, size: usize) -> Vec<Vec<Object>> {
+    let mut parts = Vec::with_capacity(objects.len() / size + 1);
     let mut objects = objects.into_iter();
     loop {
-        let part: Vec<Object> = objects.by_ref().take(PART).collect();
+        let part: Vec<Object> = objects.by_ref().take(size).collect();
         if part.is_empty() {
             return parts;
         }

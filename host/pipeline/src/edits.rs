@@ -1,12 +1,12 @@
 //! A plugin's edits applied to the tree that the host owns. A plugin that answers nonsense is a fault, told by name.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use lathe_manifest::{Edit, Object, Pointer, Value, json, leaf};
 use lathe_runtime::types::{Edit as Answer, Location, Write};
 
-use crate::floats::Integers;
+use crate::floats::{self, Integers};
 use crate::problem::Problem;
 use crate::provenance::Provenance;
 use crate::scope::Scope;
@@ -41,8 +41,7 @@ pub(crate) fn apply(
     let mut positions = tree.positions();
     let mut before: BTreeMap<u32, Object> = BTreeMap::new();
     let mut dropped = Vec::new();
-    let mut given = Integers::default();
-    given.add(config);
+    let mut suspects: Vec<((String, String), Value)> = Vec::new();
     for (count, edit) in edits.into_iter().enumerate() {
         if count % 1024 == 1023 && started.elapsed() > *deadline {
             return Err(fault(plugin, "returns edits that take longer to apply than its deadline"));
@@ -55,6 +54,9 @@ pub(crate) fn apply(
                 })?;
                 refuse_list(&object, plugin)?;
                 beyond.extend(scope.judge_whole(plugin, &object, true));
+                if floats::holds_large(&object.value) {
+                    suspects.push(((object.label(), String::new()), object.value.clone()));
+                }
                 let key = tree.add(object);
                 provenance.note_object(key, plugin, true);
                 changed += 1;
@@ -89,7 +91,8 @@ pub(crate) fn apply(
             }
         }
     }
-    for (key, before) in before {
+    for (key, before) in &before {
+        let key = *key;
         let Some(entry) = positions.get(&key).and_then(|at| tree.entries.get(*at)) else { continue };
         if !is_named(&entry.object) || !entry.object.is_typed() {
             let told = format!("leaves {} without apiVersion, kind or name", entry.object.label());
@@ -97,19 +100,46 @@ pub(crate) fn apply(
         }
         refuse_list(&entry.object, plugin)?;
         let changes = leaf::changes(&before.value, &entry.object.value);
-        beyond.extend(scope.judge(plugin, &before, &entry.object, &changes));
-        let mut given = given.clone();
-        given.add(&before.value);
-        let rounded =
-            changes.iter().filter(|change| change.after.is_some_and(|after| given.rounds_to(after)));
-        beyond.extend(rounded.map(|change| {
-            let told = "the plugin writes an integer as its language's floating point rounds it";
-            Problem::new("rounded-number", told).at(entry.object.label(), &change.pointer).by(plugin)
-        }));
+        beyond.extend(scope.judge(plugin, before, &entry.object, &changes));
+        for change in &changes {
+            let Some(after) = change.after.filter(|after| floats::holds_large(after)) else { continue };
+            let at = (entry.object.label(), change.pointer.clone());
+            if change.before.is_some_and(|before| floats::is_rounded(before, after)) {
+                beyond.push(rounded(plugin, at));
+            } else {
+                suspects.push((at, after.clone()));
+            }
+        }
         changed += provenance.note(key, plugin, changes, &entry.object);
+    }
+    if !suspects.is_empty() {
+        let given = given(tree, keys, config, &before);
+        let made = suspects.into_iter().filter(|(_, value)| given.rounded_in(value));
+        beyond.extend(made.map(|(at, _)| rounded(plugin, at)));
     }
     tree.drop_all(&dropped);
     Ok(changed)
+}
+
+/// The integers that the plugin was given: in its settings, and in its objects as they were.
+fn given(tree: &Tree, keys: &[u32], config: &Value, before: &BTreeMap<u32, Object>) -> Integers {
+    let mut given = Integers::default();
+    given.add(config);
+    for object in before.values() {
+        given.add(&object.value);
+    }
+    let keys: HashSet<&u32> = keys.iter().collect();
+    let unchanged = |key: &u32| keys.contains(key) && !before.contains_key(key);
+    tree.entries
+        .iter()
+        .filter(|entry| unchanged(&entry.key))
+        .for_each(|entry| given.add(&entry.object.value));
+    given
+}
+
+fn rounded(plugin: &str, (object, pointer): (String, String)) -> Problem {
+    let told = "the plugin writes an integer as its language's floating point rounds it";
+    Problem::new("rounded-number", told).at(object, pointer).by(plugin)
 }
 
 fn change(
@@ -153,7 +183,11 @@ fn place(keys: &[u32], plugin: &str, at: &Location) -> Result<(u32, Pointer), Pr
 
 fn key_of(keys: &[u32], position: u32, plugin: &str) -> Result<u32, Problem> {
     let key = usize::try_from(position).ok().and_then(|at| keys.get(at)).copied();
-    key.ok_or_else(|| fault(plugin, &format!("names object {position}, and it was given {}", keys.len())))
+    key.ok_or_else(|| match position {
+        // What became of a position that is none in a part of the objects.
+        u32::MAX => fault(plugin, "names an object that it was not given"),
+        _ => fault(plugin, &format!("names object {position}, and it was given {}", keys.len())),
+    })
 }
 
 fn parse(text: &str) -> Result<Value, ()> {

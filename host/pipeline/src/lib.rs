@@ -33,6 +33,7 @@ mod trial;
 mod typed;
 
 pub use as_is::as_is;
+pub use call::Call;
 pub use descriptor::Descriptor;
 pub use environment::{Environment, EnvironmentError, Review};
 pub use file::{Acknowledge, EnvironmentSpec, Metadata, Pipeline, SecretsSpec, TransformSpec};
@@ -48,4 +49,4 @@ pub use schema::{SCHEMAS, Schema};
 pub use scope::{Grant, WriteRule};
 pub use selector::Selector;
 pub use transcript::{HostCall, Recorded, Transcript};
-pub use trial::{Case, Trial, edits};
+pub use trial::{Case, Trial, edits, is_refusal};

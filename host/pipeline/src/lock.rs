@@ -119,7 +119,8 @@ impl Lock {
         let mut told = Vec::new();
         for (name, now) in &wanted.plugins {
             let Some(then) = self.plugins.get(name) else {
-                if !now.rights.is_empty() || !now.writes.is_empty() || !now.grants.is_empty() {
+                let beyond = Limits::default().at_least(&now.limits) != Limits::default();
+                if beyond || !now.rights.is_empty() || !now.writes.is_empty() || !now.grants.is_empty() {
                     told.push(format!("{name}: not in the lock"));
                     let nothing = Locked {
                         rights: Vec::new(),

@@ -107,6 +107,11 @@ impl Plugins {
         Ok(Prepared::of(Plugin::new(name, bytes)?))
     }
 
+    /// One plugin, under its own name.
+    pub fn of(prepared: Prepared) -> Self {
+        Self([(prepared.plugin.name.clone(), prepared)].into())
+    }
+
     /// The same plugins, but for one that takes another's place under its name.
     #[must_use]
     pub fn with(mut self, name: &str, plugin: Plugin) -> Self {

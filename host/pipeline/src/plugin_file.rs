@@ -54,6 +54,11 @@ impl PluginFile {
             );
             return Err(problems(vec![told]));
         }
+        let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if file.metadata.name.is_empty() || !file.metadata.name.bytes().all(letter) {
+            let told = format!("{name}: metadata.name: lower-case letters, digits and `-` are expected");
+            return Err(problems(vec![told]));
+        }
         Ok(file)
     }
 }

@@ -14,6 +14,7 @@ use lathe_manifest::Object;
 use lathe_runtime::Runtime;
 use lathe_secrets::{Seal, reference};
 
+use crate::call::PART;
 use crate::connect::{self, Intents};
 use crate::environment::Environment;
 use crate::file::Pipeline;
@@ -53,6 +54,8 @@ pub struct Render<'a> {
     pub record: bool,
     /// Gives plugins their objects in another order; 0 is the canonical one. For trying a plugin.
     pub shuffle: u64,
+    /// How many objects a plugin of scope `object` is given at once.
+    pub part: usize,
 }
 
 /// What came of a run. The objects are to be used only where the report has no problem.
@@ -72,6 +75,9 @@ pub struct Rendered {
 }
 
 impl Render<'_> {
+    /// How many objects a plugin of scope `object` is given at once in a render.
+    pub const PART: usize = PART;
+
     /// Runs the pipeline over the objects.
     pub fn run(&self, objects: Vec<Object>) -> Rendered {
         let empty = objects.is_empty();
@@ -97,6 +103,10 @@ impl Render<'_> {
         }
         if self.check {
             run.tell_shared_fields();
+        }
+        if run.tree.entries.is_empty() {
+            // Whoever applies or commits this would take everything away.
+            run.report.problems.push(Problem::new("output", "the transforms leave no object"));
         }
         run.settle_intents();
         run.verify();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use lathe_manifest::{Map, Object, Value, json};
+use lathe_manifest::{Map, Object, Pointer, Value, digest, json};
 use lathe_runtime::{Limits, Plugin, Runtime};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -61,8 +61,8 @@ pub struct Trial<'a> {
 
 impl Trial<'_> {
     /// Runs the plugin on the objects, with leave to write anywhere. `shuffle` gives it the objects in another order; 0 is the
-    /// canonical one.
-    pub fn run(&self, case: &Case, objects: Vec<Object>, shuffle: u64) -> Rendered {
+    /// canonical one. One of scope `object` is given `part` objects at once.
+    pub fn run(&self, case: &Case, objects: Vec<Object>, shuffle: u64, part: usize) -> Rendered {
         let name = self.plugin.name.clone();
         let everywhere = WriteRule::everywhere();
         let transform = TransformSpec {
@@ -114,13 +114,24 @@ impl Trial<'_> {
             check: true,
             record: false,
             shuffle,
+            part,
         };
         render.run(objects)
     }
 }
 
+/// Whether a problem of a trial is a plugin's own refusal, or what it found: something that a test may expect. Anything else is a
+/// plugin that fails.
+pub fn is_refusal(problem: &Problem) -> bool {
+    match problem.code.as_str() {
+        "plugin" => problem.message.contains(" refuses: "),
+        "plugin-fault" | "not-idempotent" | "rounded-number" | "identity" => false,
+        _ => true,
+    }
+}
+
 /// What a plugin changed and found, as `edits.yaml` has it: by object and field, so that it does not matter by which edits it
-/// got there. Values that may be secrets are not shown.
+/// got there. Of values that may be secrets it shows a digest.
 pub fn edits(rendered: &Rendered) -> Value {
     let mut edits = Vec::new();
     for (key, object) in rendered.objects.iter().chain(&rendered.dropped) {
@@ -156,19 +167,27 @@ fn fields(provenance: &Provenance, key: u32, object: &Object) -> Vec<Value> {
             }
             let mut added = vec![("object", label.as_str().into()), ("added", object.value.clone())];
             if object.is_secret() {
-                added[1].1 = Value::Bool(true);
+                added[1].1 = hidden(&object.value);
             }
             out.push(map(added));
             continue;
         }
         let value = match &last.after {
             // What is hidden is no JSON.
-            Some(text) => ("value", json::parse(text).unwrap_or_else(|_| Value::from(text.as_str()))),
+            Some(text) => {
+                let now = || Pointer::parse(pointer).ok()?.get(&object.value).map(hidden);
+                ("value", json::parse(text).ok().or_else(now).unwrap_or_else(|| Value::from(text.as_str())))
+            }
             None => ("removed", Value::Bool(true)),
         };
         out.push(map(vec![("object", label.as_str().into()), ("pointer", pointer.into()), value]));
     }
     out
+}
+
+/// A value in a test's own input; the digest shows a change, and is of use to nobody else.
+fn hidden(value: &Value) -> Value {
+    Value::from(format!("(secret) {}", digest::of_value(value)))
 }
 
 fn map(entries: Vec<(&str, Value)>) -> Value {

@@ -1,7 +1,7 @@
 //! The way to a registry, with the credentials that Docker would use.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,13 +11,22 @@ use docker_credential::{CredentialRetrievalError as Missing, DockerCredential, g
 use lathe_manifest::digest;
 use oci_client::client::{ClientConfig, ClientProtocol};
 use oci_client::errors::{OciDistributionError, OciErrorCode};
+use oci_client::manifest::OciImageManifest;
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference, RegistryOperation};
 use tokio::io::AsyncWrite;
 
 use crate::artifact::{self, Artifact, MediaTypes};
 use crate::error::RegistryError;
+use crate::layout::Image;
 use crate::store::is_digest;
+
+/// How long an answer may take, and how long a transfer.
+const QUESTION: Duration = Duration::from_mins(2);
+const TRANSFER: Duration = Duration::from_mins(15);
+
+/// What a plugin's manifest may be.
+const MANIFESTS: &[&str] = &["application/vnd.oci.image.manifest.v1+json"];
 
 /// How long a registry may be silent.
 const SILENCE: Duration = Duration::from_mins(1);
@@ -72,8 +81,12 @@ impl Registry {
     pub fn resolve(&self, reference: &Reference) -> Result<Found, RegistryError> {
         let auth = self.credentials(reference)?;
         let client = client(reference);
-        let answer = self.runtime.block_on(client.pull_image_manifest(reference, &auth));
-        let (manifest, digest) = answer.map_err(|error| told(reference, &error))?;
+        let (manifest, digest) =
+            self.ask(reference, QUESTION, client.pull_image_manifest(reference, &auth))?;
+        if !is_digest(&digest) {
+            let why = "the digest of its manifest is no sha256".to_owned();
+            return Err(RegistryError::NoPlugin { reference: reference.to_string(), why });
+        }
         let (wasm, size) = artifact::wasm_of(&manifest)
             .map_err(|why| RegistryError::NoPlugin { reference: reference.to_string(), why })?;
         Ok(Found { manifest: digest, wasm, size })
@@ -93,15 +106,56 @@ impl Registry {
         self.blob(reference, wasm, crate::LARGEST)
     }
 
+    /// The image that a reference meant when its manifest had this digest, around wasm that is at hand.
+    pub fn image(
+        &self,
+        reference: &Reference,
+        manifest: &str,
+        wasm: Vec<u8>,
+    ) -> Result<Image, RegistryError> {
+        let no_plugin = |why: String| RegistryError::NoPlugin { reference: reference.to_string(), why };
+        if !is_digest(manifest) {
+            return Err(no_plugin("the digest of its manifest is no sha256".to_owned()));
+        }
+        let pinned = reference.clone_with_digest(manifest.to_owned());
+        let auth = self.credentials(&pinned)?;
+        let (bytes, _) =
+            self.ask(&pinned, QUESTION, client(&pinned).pull_manifest_raw(&pinned, &auth, MANIFESTS))?;
+        let found = digest::of_bytes(&bytes);
+        if found != manifest {
+            let (place, expected) = (reference.to_string(), manifest.to_owned());
+            return Err(RegistryError::Digest { place, expected, found });
+        }
+        let parsed: OciImageManifest =
+            serde_json::from_slice(&bytes).map_err(|error| no_plugin(error.to_string()))?;
+        let config = self.pull_by_digest(&pinned, &parsed.config.digest)?;
+        Ok(Image { manifest: bytes.to_vec(), config, wasm })
+    }
+
+    /// Waits for an answer, but not forever, and takes a client that panics for one that fails.
+    fn ask<T>(
+        &self,
+        reference: &Reference,
+        most: Duration,
+        question: impl Future<Output = Result<T, OciDistributionError>>,
+    ) -> Result<T, RegistryError> {
+        let asked = || self.runtime.block_on(async { tokio::time::timeout(most, question).await });
+        let failed = |why: String| RegistryError::Registry { reference: reference.to_string(), why };
+        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(asked)) {
+            Ok(Ok(answer)) => answer.map_err(|error| told(reference, &error)),
+            Ok(Err(_)) => Err(failed(format!("it takes longer than {} s to answer", most.as_secs()))),
+            Err(_) => Err(failed("it answers with what the client cannot take".to_owned())),
+        }
+    }
+
     fn blob(&self, reference: &Reference, wasm: &str, most: u64) -> Result<Vec<u8>, RegistryError> {
         let auth = self.credentials(reference)?;
         let client = client(reference);
         let mut bytes = Capped { bytes: Vec::new(), most };
-        let pulled = self.runtime.block_on(async {
+        self.ask(reference, TRANSFER, async {
             client.auth(reference, &auth, RegistryOperation::Pull).await?;
             client.pull_blob(reference, wasm, &mut bytes).await
-        });
-        pulled.map_err(|error| told(reference, &error))?;
+        })?;
         let found = digest::of_bytes(&bytes.bytes);
         if found != wasm {
             let (place, expected) = (reference.to_string(), wasm.to_owned());
@@ -120,31 +174,36 @@ impl Registry {
         annotations: &BTreeMap<String, String>,
     ) -> Result<Pushed, RegistryError> {
         let first = types.unwrap_or(MediaTypes::Standard);
-        match self.push_as(reference, wasm, first, annotations) {
-            Err(error) if types.is_none() && is_unknown_type(&error) => self
-                .push_as(reference, wasm, MediaTypes::Module, annotations)
-                .map_err(|error| told(reference, &error)),
-            pushed => pushed.map_err(|error| told(reference, &error)),
+        let pushed = self.push_as(reference, wasm, first, annotations)?;
+        match pushed {
+            None if types.is_none() => self.push_as(reference, wasm, MediaTypes::Module, annotations)?,
+            pushed => pushed,
         }
+        .ok_or_else(|| RegistryError::Registry {
+            reference: reference.to_string(),
+            why: "the manifest is invalid to it, as with an unknown media type".to_owned(),
+        })
     }
 
+    /// Publishes with these media types; `None` where the registry does not take the manifest.
     fn push_as(
         &self,
         reference: &Reference,
         wasm: &[u8],
         types: MediaTypes,
         annotations: &BTreeMap<String, String>,
-    ) -> Result<Pushed, OciDistributionError> {
-        let auth = self
-            .credentials(reference)
-            .map_err(|error| OciDistributionError::GenericError(Some(error.to_string())))?;
+    ) -> Result<Option<Pushed>, RegistryError> {
+        let auth = self.credentials(reference)?;
         let Artifact { layer, config, manifest } = Artifact::new(wasm.to_vec(), types, annotations);
         let wasm = layer.sha256_digest();
         let client = client(reference);
-        self.runtime.block_on(async {
-            client.push(reference, &[layer], config, &auth, Some(manifest)).await?;
+        self.ask(reference, TRANSFER, async {
+            match client.push(reference, &[layer], config, &auth, Some(manifest)).await {
+                Err(error) if is_unknown_type(&error) => return Ok(None),
+                pushed => pushed?,
+            };
             let manifest = client.fetch_manifest_digest(reference, &auth).await?;
-            Ok(Pushed { manifest, wasm, types })
+            Ok(Some(Pushed { manifest, wasm, types }))
         })
     }
 
@@ -153,7 +212,8 @@ impl Registry {
         let failed = |why: String| RegistryError::Credentials(registry.to_owned(), why);
         let Some(path) = &self.access.docker_config else { return Ok(RegistryAuth::Anonymous) };
         let file = match File::open(path) {
-            Ok(file) => file,
+            Ok(file) if fs::metadata(path).is_ok_and(|meta| meta.is_file()) => file,
+            Ok(_) => return Err(failed(format!("{} is no plain file", path.display()))),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(RegistryAuth::Anonymous),
             Err(error) => return Err(failed(format!("{}: {error}", path.display()))),
         };
@@ -181,7 +241,7 @@ impl Registry {
 fn client(reference: &Reference) -> Client {
     let registry = reference.resolve_registry();
     let host = registry.rsplit_once(':').map_or(registry, |(host, _)| host);
-    let here = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
+    let here = matches!(host, "localhost" | "127.0.0.1");
     // As Docker does.
     let protocol = if here { ClientProtocol::Http } else { ClientProtocol::Https };
     Client::new(ClientConfig {

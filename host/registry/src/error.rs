@@ -42,6 +42,11 @@ pub enum RegistryError {
         /// The bundle.
         folder: PathBuf,
     },
+    /// Nobody may be asked for it.
+    #[error(
+        "{0} was not fetched before, and no registry is asked here; `plugin pull` fetches what a lock has"
+    )]
+    Offline(String),
     /// A folder in OCI's image layout is damaged, or none.
     #[error("{} is no bundle of plugins: {why}", folder.display())]
     Bundle {

@@ -13,7 +13,7 @@ mod store;
 pub use artifact::MediaTypes;
 pub use client::{Access, Found, Pushed, Registry};
 pub use error::RegistryError;
-pub use layout::Layout;
+pub use layout::{Image, Layout};
 pub use oci_client::Reference;
 pub use store::Store;
 

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use lathe_manifest::digest;
@@ -30,7 +31,7 @@ impl Store {
         if !is_digest(wasm) {
             return None;
         }
-        let bytes = fs::read(self.path(wasm)).ok()?;
+        let bytes = read(&self.path(wasm)).ok()?;
         if digest::of_bytes(&bytes) == wasm {
             return Some(bytes);
         }
@@ -51,24 +52,31 @@ pub(crate) fn is_digest(text: &str) -> bool {
     text.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(digit))
 }
 
+/// Reads a plain file of a size that a plugin may have; anything else might have no end.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, RegistryError> {
+    let failed = |error| RegistryError::File { path: path.to_owned(), error };
+    let meta = fs::metadata(path).map_err(failed)?;
+    if !meta.is_file() {
+        return Err(failed(std::io::Error::other("this is no plain file")));
+    }
+    if meta.len() > crate::LARGEST {
+        return Err(failed(std::io::Error::other(format!("{} bytes are too many", meta.len()))));
+    }
+    fs::read(path).map_err(failed)
+}
+
 /// Writes a file whole, with the folders above it.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), RegistryError> {
     let failed = |error| RegistryError::File { path: path.to_owned(), error };
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(failed)?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = folder.join(format!(".{name}.{}", std::process::id()));
-    let written = (|| {
-        let mut file = fs::File::create(&temporary)?;
-        file.write_all(bytes)?;
-        drop(file);
-        fs::rename(&temporary, path)
-    })();
-    if written.is_err() {
-        // What is half written is of no use.
-        let _ = fs::remove_file(&temporary);
-    }
-    written.map_err(failed)
+    let mut file = tempfile::Builder::new()
+        .prefix(".lathe-")
+        .permissions(fs::Permissions::from_mode(0o644))
+        .tempfile_in(folder)
+        .map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    file.persist(path).map(drop).map_err(|error| failed(error.error))
 }
 
 #[cfg(test)]

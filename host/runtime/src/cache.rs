@@ -1,8 +1,11 @@
 //! Compiled code on disk. Compiled code is native code, so the folder is trusted only if nobody else could write there.
 //!
 //! The folder must belong to this user with no rights for others, be no link, and lie in no checkout; a file must be a
-//! plain file of this user with one name and no rights for others. It starts with the digest of the rest, against files
-//! cut short. What fails a check is not loaded; rendering then compiles, which is slower and never wrong.
+//! plain file of this user with one name and no rights for others. What fails a check is not loaded; rendering then compiles,
+//! which is slower and never wrong.
+//!
+//! Code is mapped into memory rather than read, for a language's runtime has tens of megabytes of it. So a file is never written
+//! in place: it is written whole, reaches the disk, and only then gets its name.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
@@ -10,7 +13,6 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
-use sha2::{Digest as _, Sha256};
 
 /// A folder that passed the checks.
 #[derive(Debug)]
@@ -42,11 +44,11 @@ impl Cache {
         Ok(Self { folder: real })
     }
 
-    /// The bytes kept under this name, if they pass the checks.
-    pub(crate) fn get(&self, name: &str) -> Option<Vec<u8>> {
+    /// The file of this name, if it passes the checks.
+    pub(crate) fn open_file(&self, name: &str) -> Option<File> {
         let path = self.folder.join(name);
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let mut file =
+        let file =
             File::options().read(true).custom_flags(i32::try_from(flags.bits()).ok()?).open(path).ok()?;
         let meta = file.metadata().ok()?;
         let private = meta.uid() == rustix::process::geteuid().as_raw() && meta.mode() & OTHERS == 0;
@@ -54,27 +56,23 @@ impl Cache {
             tracing::warn!(file = name, "compiled code is not loaded: others have rights on the file");
             return None;
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).ok()?);
-        file.read_to_end(&mut bytes).ok()?;
-        let body = bytes.split_off(bytes.len().min(32));
-        (Sha256::digest(&body).as_slice() == bytes).then_some(body)
+        Some(file)
+    }
+
+    /// The text of the file of this name, if it passes the checks.
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        let mut text = String::new();
+        self.open_file(name)?.read_to_string(&mut text).ok()?;
+        Some(text)
     }
 
     /// Keeps bytes under this name; a reader sees all of them or none.
     pub(crate) fn put(&self, name: &str, bytes: &[u8]) -> std::io::Result<()> {
-        let temporary = self.folder.join(format!(".{name}.{}", std::process::id()));
-        let written = (|| {
-            let mut file = File::options().write(true).create_new(true).mode(0o600).open(&temporary)?;
-            file.write_all(&Sha256::digest(bytes))?;
-            file.write_all(bytes)?;
-            drop(file);
-            fs::rename(&temporary, self.folder.join(name))
-        })();
-        if written.is_err() {
-            // A file of this name may be left by a process that was killed.
-            let _ = fs::remove_file(&temporary);
-        }
-        written
+        // Nobody else may read it (tempfile makes it so), and its name is nobody else's.
+        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(self.folder.join(name)).map(drop).map_err(|error| error.error)
     }
 }
 
@@ -94,8 +92,8 @@ mod tests {
         let (_root, path) = folder();
         let cache = Cache::open(&path).unwrap();
         cache.put("a", b"code").unwrap();
-        assert_eq!(cache.get("a").unwrap(), b"code");
-        assert_eq!(cache.get("b"), None);
+        assert_eq!(cache.text("a").unwrap(), "code");
+        assert_eq!(cache.text("b"), None);
     }
 
     #[test]
@@ -105,15 +103,24 @@ mod tests {
         cache.put("a", b"code").unwrap();
         let file = path.join("a");
         fs::set_permissions(&file, fs::Permissions::from_mode(0o620)).unwrap();
-        assert_eq!(cache.get("a"), None);
+        assert_eq!(cache.text("a"), None);
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         fs::hard_link(&file, root.path().join("second-name")).unwrap();
-        assert_eq!(cache.get("a"), None);
+        assert_eq!(cache.text("a"), None);
         symlink(&file, path.join("link")).unwrap();
-        assert_eq!(cache.get("link"), None);
-        fs::write(path.join("short"), b"x").unwrap();
-        fs::set_permissions(path.join("short"), fs::Permissions::from_mode(0o600)).unwrap();
-        assert_eq!(cache.get("short"), None);
+        assert_eq!(cache.text("link"), None);
+        fs::remove_file(&file).unwrap();
+        cache.put("a", b"code").unwrap();
+        // Only root can give a file away.
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&file, Some(1), None).unwrap();
+            assert_eq!(cache.text("a"), None);
+        }
+        fs::create_dir(path.join("folder")).unwrap();
+        assert_eq!(cache.text("folder"), None);
+        rustix::fs::mknodat(rustix::fs::CWD, path.join("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0)
+            .unwrap();
+        assert_eq!(cache.text("pipe"), None);
     }
 
     #[test]

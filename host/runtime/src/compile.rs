@@ -81,10 +81,10 @@ pub(crate) fn compile(
     }
     let (sender, receiver) = mpsc::channel();
     let (engine, bytes, tier) = (engine.clone(), plugin.bytes.clone(), plugin.tier);
-    thread::spawn(move || {
+    spawn(move || {
         // Nobody listens any more where the time is over.
         let _ = sender.send(native(&engine, &bytes, tier).map_err(|error| format!("{error:#}")));
-    });
+    })?;
     wait(&receiver, most)?.map_err(PluginErrorKind::Compile)
 }
 
@@ -101,22 +101,22 @@ fn elsewhere(
     let mut child = Ended(command.spawn().map_err(failed)?);
     let (input, output, told) = (child.0.stdin.take(), child.0.stdout.take(), child.0.stderr.take());
     let bytes = plugin.bytes.clone();
-    thread::spawn(move || {
+    spawn(move || {
         // A compiler that reads no further says why on its own.
         let _ = input.map(|mut input| input.write_all(&bytes));
-    });
+    })?;
     let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
+    spawn(move || {
         let mut code = Vec::new();
         let read = output.map_or(Ok(0), |mut output| output.read_to_end(&mut code));
         let _ = sender.send(read.map(|_| code));
-    });
+    })?;
     let (say, said) = mpsc::channel();
-    thread::spawn(move || {
+    spawn(move || {
         let mut text = Vec::new();
         let _ = told.map(|told| told.take(LONGEST_TEXT).read_to_end(&mut text));
         let _ = say.send(String::from_utf8_lossy(&text).trim().to_owned());
-    });
+    })?;
     let code = wait(&receiver, most)?.map_err(failed)?;
     let status = child.0.wait().map_err(failed)?;
     if status.success() {
@@ -126,6 +126,11 @@ fn elsewhere(
     let text = text.trim_start_matches("error: ").to_owned();
     let text = if text.is_empty() { format!("the compiler ended with {status}") } else { text };
     Err(PluginErrorKind::Compile(text))
+}
+
+fn spawn(work: impl FnOnce() + Send + 'static) -> Result<(), PluginErrorKind> {
+    let started = thread::Builder::new().spawn(work);
+    started.map(drop).map_err(|error| PluginErrorKind::Host(error.to_string()))
 }
 
 fn wait<T>(receiver: &Receiver<T>, most: Duration) -> Result<T, PluginErrorKind> {

@@ -1,7 +1,9 @@
 //! The engine and the one way through it: inspect, compile or load, link what is granted, call on a fresh instance.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::hash::{Hash as _, Hasher};
+use std::os::fd::AsRawFd as _;
 use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Mutex, PoisonError};
@@ -98,7 +100,7 @@ impl Runtime {
         });
         let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
         engine.precompile_compatibility_hash().hash(&mut hasher);
-        let ticker = Ticker::start(&engine);
+        let ticker = Ticker::start(&engine).map_err(|error| RuntimeError(error.to_string()))?;
         let (loaded, compatibility) = (Loaded::default(), hasher.finish());
         Ok(Self { engine, cache, compiler, loaded, compatibility, _ticker: ticker })
     }
@@ -124,8 +126,8 @@ impl Runtime {
             return Ok(text.to_owned());
         }
         let name = format!("{}-descriptor", plugin.digest.trim_start_matches("sha256:"));
-        let kept = self.cache.as_ref().and_then(|cache| cache.get(&name));
-        if let Some(text) = kept.and_then(|bytes| String::from_utf8(bytes).ok()) {
+        let kept = self.cache.as_ref().and_then(|cache| cache.text(&name));
+        if let Some(text) = kept.filter(|text| json::parse(text).is_ok()) {
             return Ok(text);
         }
         let text = self.describe(plugin, limits)?;
@@ -196,10 +198,13 @@ impl Runtime {
         preview1::add_to_linker(&mut linker).map_err(world)?;
         let state = State::new(limits, seed(plugin), Some(granted)).with_input(input);
         let mut store = self.store(plugin, limits, state);
-        let instance = linker.instantiate(&mut store, module);
-        let ran = instance.and_then(|instance| {
-            instance.get_typed_func::<(), ()>(&mut store, "_start")?.call(&mut store, ())
-        });
+        let started = Instant::now();
+        let instance = linker.instantiate(&mut store, module).map_err(|error| {
+            let kind = not_instantiated(&store, &error);
+            plugin.error(kind)
+        })?;
+        let start = instance.get_typed_func::<(), ()>(&mut store, "_start").map_err(world)?;
+        let ran = start.call(&mut store, ());
         store.data_mut().end_line();
         let code = match (ran, store.data().exit_code) {
             (Ok(()), _) => 0,
@@ -214,7 +219,17 @@ impl Runtime {
             let why = if why.is_empty() { format!("it ended with exit code {code}") } else { why };
             return Ok((Err(why), store));
         }
-        let outcome = sent.decode(&output).map_err(|told| plugin.error(PluginErrorKind::Answer(told)))?;
+        // Reading what it wrote takes its time as well, on a thread, because that cannot be ended.
+        let (sender, receiver) = mpsc::channel();
+        let decode = move || drop(sender.send(sent.decode(&output)));
+        thread::Builder::new()
+            .spawn(decode)
+            .map_err(|error| plugin.error(PluginErrorKind::Host(error.to_string())))?;
+        let left = limits.deadline().saturating_sub(started.elapsed());
+        let decoded = receiver
+            .recv_timeout(left)
+            .map_err(|_| plugin.error(PluginErrorKind::Deadline(limits.deadline())))?;
+        let outcome = decoded.map_err(|told| plugin.error(PluginErrorKind::Answer(told)))?;
         Ok((Ok(outcome), store))
     }
 
@@ -253,8 +268,8 @@ impl Runtime {
         if let Some(code) = self
             .cache
             .as_ref()
-            .and_then(|cache| cache.get(&name))
-            .and_then(|code| self.load(plugin.tier, &code))
+            .and_then(|cache| cache.open_file(&name))
+            .and_then(|file| self.map(plugin.tier, &file))
         {
             return Ok(code);
         }
@@ -280,16 +295,28 @@ impl Runtime {
 
     #[allow(unsafe_code, reason = "wasmtime marks loading native code as unsafe; see below")]
     fn load(&self, tier: Tier, code: &[u8]) -> Option<Code> {
-        // SAFETY: `deserialize` runs what it is given. Either somebody vouched for the code (`Native::new`). Or the compiler
-        // has just written it, which is this program or a process that it started. Or it comes from the cache: its bytes were
-        // read once, from a private folder that only this user can write and through a handle whose owner, mode, type and link
-        // count were checked (`cache`); they have their own digest before them; the name they were kept under holds the
-        // engine's compatibility hash; `serialize` of this very engine configuration wrote them there. In all cases they
-        // cannot change under us in memory.
+        // SAFETY: `deserialize` runs what it is given. Either somebody vouched for the code (`Native::new`), or the compiler has just
+        // written it, which is this program or a process that it started. It cannot change under us in memory.
         unsafe {
             match tier {
                 Tier::Component => Component::deserialize(&self.engine, code).ok().map(Code::Component),
                 Tier::Krm => Module::deserialize(&self.engine, code).ok().map(Code::Command),
+            }
+        }
+    }
+
+    #[allow(unsafe_code, reason = "wasmtime marks loading native code as unsafe; see below")]
+    fn map(&self, tier: Tier, file: &File) -> Option<Code> {
+        // By its descriptor, so that what was checked is what is loaded.
+        let path = format!("/dev/fd/{}", file.as_raw_fd());
+        // SAFETY: `deserialize_file` runs what the file holds, and goes on reading it. The file comes from the cache: a private folder
+        // that only this user can write, and owner, mode, type and link count of the file were checked on this very descriptor
+        // (`cache`); the name that it was kept under holds the engine's compatibility hash; `serialize` of this very engine
+        // configuration wrote it. Nobody of ours writes a file of the cache in place, and others cannot.
+        unsafe {
+            match tier {
+                Tier::Component => Component::deserialize_file(&self.engine, path).ok().map(Code::Component),
+                Tier::Krm => Module::deserialize_file(&self.engine, path).ok().map(Code::Command),
             }
         }
     }
@@ -301,12 +328,18 @@ fn instantiate(
     component: &Component,
     linker: &Linker<State>,
 ) -> Result<Full, PluginError> {
-    Full::instantiate(&mut *store, component, linker).map_err(|error| match ended(store, &error) {
-        PluginErrorKind::Trap { trap, .. } if !error.is::<Trap>() => {
-            plugin.error(PluginErrorKind::World(trap))
-        }
-        kind => plugin.error(kind),
+    Full::instantiate(&mut *store, component, linker).map_err(|error| {
+        let kind = not_instantiated(store, &error);
+        plugin.error(kind)
     })
+}
+
+/// Why there is no instance: the plugin does not fit, or it ran already and ended early.
+fn not_instantiated(store: &Store<State>, error: &wasmtime::Error) -> PluginErrorKind {
+    match ended(store, error) {
+        PluginErrorKind::Trap { trap, .. } if !error.is::<Trap>() => PluginErrorKind::World(trap),
+        kind => kind,
+    }
 }
 
 /// What the language's runtime finds as randomness follows from the plugin alone.
@@ -361,6 +394,10 @@ fn ended(store: &Store<State>, error: &wasmtime::Error) -> PluginErrorKind {
                 return PluginErrorKind::Answer("text in UTF-8".to_owned());
             }
             let words = error.root_cause().to_string();
+            // What the system does not give is no fault of the plugin's.
+            if words.contains("(os error ") {
+                return PluginErrorKind::Host(words);
+            }
             if words.contains("hostcall fuel") || words.contains("fuel allocated for hostcalls") {
                 return PluginErrorKind::Output(limits.output_bytes);
             }
@@ -376,10 +413,10 @@ struct Ticker {
 }
 
 impl Ticker {
-    fn start(engine: &Engine) -> Self {
+    fn start(engine: &Engine) -> std::io::Result<Self> {
         let (stop, stopped) = mpsc::channel::<()>();
         let engine = engine.clone();
-        let thread = thread::spawn(move || {
+        let thread = thread::Builder::new().spawn(move || {
             let (started, mut ticks) = (Instant::now(), 0);
             while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
                 // On a busy machine this thread wakes late, and the ticks it slept through count as well.
@@ -388,8 +425,8 @@ impl Ticker {
                     ticks += 1;
                 }
             }
-        });
-        Self { stop: Some(stop), thread: Some(thread) }
+        })?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }
 

@@ -36,6 +36,9 @@ pub enum PluginErrorKind {
     /// Compiling took too long.
     #[error("takes longer to compile than the {} ms of `compileMs`", .0.as_millis())]
     CompileTime(Duration),
+    /// This machine does not give what it takes to run it.
+    #[error("cannot be run here: {0}")]
+    Host(String),
     /// It used more instructions than it may.
     #[error("used up its fuel of {0}; `limits.fuel` of the transform can raise it")]
     Fuel(u64),

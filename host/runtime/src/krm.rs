@@ -71,7 +71,10 @@ pub(crate) fn encode(request: &Request) -> Result<(Sent, Vec<u8>), String> {
     out.push_str(r#","items":["#);
     for (index, object) in request.objects.iter().enumerate() {
         let mut value = parse("an object", &object.json)?;
-        sent.identities.entry(identity(object)).or_insert(index);
+        // Those with only a prefix for a name are told apart by their keys alone.
+        if !object.name.is_empty() {
+            sent.identities.entry(identity(object)).or_insert(index);
+        }
         sent.objects.push(value.clone());
         annotate(&mut value, index);
         if index > 0 {
@@ -114,8 +117,8 @@ impl Sent {
     /// Reads what the function wrote. `Err` says what that is not.
     pub(crate) fn decode(&self, output: &[u8]) -> Result<Outcome, String> {
         const WHAT: &str = "ResourceList";
-        let documents = Reader::documents(ReadOptions::default(), "output", output);
-        let mut documents = documents.map_err(|_| format!("{WHAT}, in JSON or YAML"))?;
+        let documents = read(output);
+        let mut documents = documents.map_err(|()| format!("{WHAT}, in JSON or YAML"))?;
         let (Some(mut list), true) = (documents.pop(), documents.is_empty()) else {
             return Err(format!("single {WHAT}"));
         };
@@ -123,56 +126,60 @@ impl Sent {
             return Err(WHAT.to_owned());
         }
         let mut outcome = Outcome { edits: Vec::new(), findings: Vec::new() };
-        outcome.findings = list.get("results").map(|results| self.findings(results)).unwrap_or_default();
-        let items = match list.as_object_mut().and_then(|list| list.remove("items")) {
-            Some(Value::Array(items)) => items,
-            None | Some(Value::Null) => Vec::new(),
-            Some(_) => return Err(format!("{WHAT} with a list of items")),
+        let results = results(&list).ok_or_else(|| format!("{WHAT} with a list of results"))?;
+        outcome.findings = results.iter().take(MOST_RESULTS).map(|result| self.finding(result)).collect();
+        // That no object is left is something to say, not to leave out.
+        let Some(Value::Array(items)) = list.as_object_mut().and_then(|list| list.remove("items")) else {
+            return Err(format!("{WHAT} with a list of items"));
         };
         let mut there = vec![false; self.objects.len()];
-        for mut item in items {
-            let Some(index) = self.origin(&item, &there)? else {
-                strip(&mut item, None)?;
-                outcome.edits.push(Edit::AddObject(json::to_string(&item)));
-                continue;
-            };
-            there[index] = true;
-            let before = &self.objects[index];
-            strip(&mut item, Some(before))?;
-            if &item != before {
-                let object = u32::try_from(index).unwrap_or(u32::MAX);
-                let at = Location { object, pointer: String::new() };
-                outcome.edits.push(Edit::Set(Write { at, value: json::to_string(&item) }));
+        let mut new = Vec::new();
+        for item in items {
+            match key(&item, &there)? {
+                Some(index) => self.returned(index, item, &mut there, &mut outcome)?,
+                None => new.push(item),
             }
+        }
+        // Of those that have lost their keys, or never had one, names tell which objects they are.
+        for mut item in new {
+            let known = self.identities.get(&identity_of(&item)).copied().filter(|index| !there[*index]);
+            if let Some(index) = known {
+                self.returned(index, item, &mut there, &mut outcome)?;
+                continue;
+            }
+            strip(&mut item, None)?;
+            outcome.edits.push(Edit::AddObject(json::to_string(&item)));
         }
         let gone = (0..).zip(there).filter(|(_, there)| !there);
         outcome.edits.extend(gone.map(|(index, _)| Edit::DropObject(index)));
         Ok(outcome)
     }
 
-    /// Which object of the request an item is: by its key or, where a function made the item anew, by what it is called.
-    fn origin(&self, item: &Value, there: &[bool]) -> Result<Option<usize>, String> {
-        let Some(key) = annotations(item).and_then(|map| map.get(KEY)) else {
-            let known = self.identities.get(&identity_of(item)).copied();
-            return Ok(known.filter(|index| !there[*index]));
-        };
-        let index = key.as_str().and_then(|key| key.parse().ok());
-        match index {
-            Some(index) if there.get(index) == Some(&false) => Ok(Some(index)),
-            _ => Err(format!("ResourceList whose items have the annotation {KEY} that they were given")),
+    /// Takes an item for the object at this position.
+    fn returned(
+        &self,
+        index: usize,
+        mut item: Value,
+        there: &mut [bool],
+        outcome: &mut Outcome,
+    ) -> Result<(), String> {
+        there[index] = true;
+        let before = &self.objects[index];
+        strip(&mut item, Some(before))?;
+        if &item != before {
+            let object = u32::try_from(index).unwrap_or(u32::MAX);
+            let at = Location { object, pointer: String::new() };
+            outcome.edits.push(Edit::Set(Write { at, value: json::to_string(&item) }));
         }
-    }
-
-    fn findings(&self, results: &Value) -> Vec<Finding> {
-        let results = results.as_array().unwrap_or_default();
-        results.iter().take(MOST_RESULTS).map(|result| self.finding(result)).collect()
+        Ok(())
     }
 
     fn finding(&self, result: &Value) -> Finding {
         let severity = match text(result, "severity") {
-            "error" => Severity::Error,
+            "info" => Severity::Info,
             "warning" => Severity::Warning,
-            _ => Severity::Info,
+            // The specification's default, and the safe reading of a word that it does not have.
+            _ => Severity::Error,
         };
         let code = result.str_at(&["tags", "code"]).unwrap_or("krm-result").to_owned();
         let at = result.get("resourceRef").and_then(|reference| {
@@ -190,14 +197,36 @@ impl Sent {
     }
 }
 
+/// Which object of the request an item is by its key.
+fn key(item: &Value, there: &[bool]) -> Result<Option<usize>, String> {
+    let Some(key) = annotations(item).and_then(|map| map.get(KEY)) else { return Ok(None) };
+    let index = key.as_str().and_then(|key| key.parse().ok());
+    match index {
+        Some(index) if there.get(index) == Some(&false) => Ok(Some(index)),
+        _ => Err(format!("ResourceList whose items have the annotation {KEY} that they were given")),
+    }
+}
+
 /// Takes away what host and functions use among themselves.
 fn strip(item: &mut Value, before: Option<&Value>) -> Result<(), String> {
     let old = before.and_then(annotations);
     let metadata =
         item.as_object_mut().and_then(|map| map.get_mut("metadata")).and_then(Value::as_object_mut);
     let Some(metadata) = metadata else { return Ok(()) };
-    let Some(Value::Object(annotations)) = metadata.get_mut("annotations") else { return Ok(()) };
+    let stood = before.and_then(|before| before.get("metadata")?.get("annotations"));
+    let Some(Value::Object(annotations)) = metadata.get_mut("annotations") else {
+        // Annotations that were none, such as null, need not come back.
+        if let Some(stood) = stood.filter(|stood| stood.as_object().is_none_or(Map::is_empty))
+            && metadata.get("annotations").is_none()
+        {
+            metadata.insert("annotations", stood.clone());
+        }
+        return Ok(());
+    };
     annotations.remove(KEY);
+    if let Some(own) = old.and_then(|old| old.get(KEY)) {
+        annotations.insert(KEY, own.clone());
+    }
     let added = |name: &&&str| old.is_none_or(|old| old.get(name).is_none());
     for name in PLACES.iter().filter(added) {
         annotations.remove(name);
@@ -220,21 +249,34 @@ fn strip(item: &mut Value, before: Option<&Value>) -> Result<(), String> {
         metadata.remove("annotations");
     }
     // An item whose annotations were no map, such as null, was given one.
-    if let Some(before) = before.and_then(|before| before.get("metadata")?.get("annotations"))
-        && before.as_object().is_none()
+    if let Some(stood) = stood.filter(|stood| stood.as_object().is_none())
         && metadata.get("annotations").is_none()
     {
-        metadata.insert("annotations", before.clone());
+        metadata.insert("annotations", stood.clone());
     }
     Ok(())
 }
 
+/// The documents of what a function wrote; how much that may be has been decided before.
+fn read(output: &[u8]) -> Result<Vec<Value>, ()> {
+    let options = ReadOptions { max_document_bytes: usize::MAX, ..ReadOptions::default() };
+    Reader::documents(options, "output", output).map_err(drop)
+}
+
+/// The results of a list: the specification's list of them or, as it once was, a map that holds one. `None` for anything else.
+fn results(list: &Value) -> Option<&[Value]> {
+    match list.get("results") {
+        None | Some(Value::Null) => Some(&[]),
+        Some(Value::Array(results)) => Some(results),
+        Some(map) => map.get("items").or_else(|| map.get("results"))?.as_array(),
+    }
+}
+
 /// The error results of what a function wrote before it failed, for the reason why.
 pub(crate) fn reasons(output: &[u8]) -> Vec<String> {
-    let documents = Reader::documents(ReadOptions::default(), "output", output).unwrap_or_default();
-    let results = documents.first().and_then(|list| list.get("results")).and_then(Value::as_array);
-    let errors =
-        results.into_iter().flatten().filter(|result| matches!(text(result, "severity"), "error" | ""));
+    let documents = read(output).unwrap_or_default();
+    let results = documents.first().and_then(results).unwrap_or_default();
+    let errors = results.iter().filter(|result| !matches!(text(result, "severity"), "info" | "warning"));
     errors.map(|result| text(result, "message").to_owned()).filter(|message| !message.is_empty()).collect()
 }
 
@@ -264,11 +306,12 @@ mod tests {
 
     const A: &str = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"},"n":9007199254740993}"#;
     const B: &str = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"annotations":null,"name":"b"}}"#;
+    const D: &str = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"annotations":{"internal.config.kubernetes.io/lathe-key":"own"},"name":"d"}}"#;
     const C: &str = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"annotations":{"internal.config.kubernetes.io/x":"1"},"name":"c"}}"#;
 
     #[test]
     fn what_comes_back_as_it_was_is_no_edit() {
-        let (sent, list) = encode(&request(&[A, B, C])).unwrap();
+        let (sent, list) = encode(&request(&[A, B, C, D])).unwrap();
         let text = String::from_utf8(list.clone()).unwrap();
         assert!(text.contains(r#""kind":"Config","metadata":{"name":"config"},"spec":{"a":1}"#), "{text}");
         assert!(sent.decode(&list).unwrap().edits.is_empty());
@@ -305,6 +348,8 @@ mod tests {
             (r#"kubernetes.io/x":"1""#, r#"kubernetes.io/y":"1""#),
             ("ResourceList", "List"),
             (r#""items":["#, r#""items":"x","b":["#),
+            (r#""items":["#, r#""b":["#),
+            (r#""kind":"ResourceList""#, r#""kind":"ResourceList","results":5"#),
         ] {
             let changed = text.replace(from, to);
             assert_ne!(changed, text, "{from}");
@@ -317,11 +362,13 @@ mod tests {
     #[test]
     fn results_become_findings() {
         let (sent, _) = encode(&request(&[A])).unwrap();
-        let list = r#"{"kind":"ResourceList","results":[{"message":"m","severity":"warning","tags":{"code":"c"},"resourceRef":{"apiVersion":"v1","kind":"ConfigMap","name":"a"},"field":{"path":"spec.a[0].b/c"}},{"message":"n","severity":"error"}]}"#;
+        let list = r#"{"kind":"ResourceList","items":[],"results":[{"message":"m","severity":"warning","tags":{"code":"c"},"resourceRef":{"apiVersion":"v1","kind":"ConfigMap","name":"a"},"field":{"path":"spec.a[0].b/c"}},{"message":"n"}]}"#;
         let findings = sent.decode(list.as_bytes()).unwrap().findings;
         let at = findings[0].at.as_ref().unwrap();
         assert_eq!((findings[0].code.as_str(), at.pointer.as_str()), ("c", "/spec/a/0/b~1c"));
-        assert!(findings[1].at.is_none());
+        assert!(findings[1].at.is_none() && findings[1].severity == Severity::Error);
+        let old = r#"{"kind":"ResourceList","items":[],"results":{"name":"v","items":[{"message":"m","severity":"Error"}]}}"#;
+        assert_eq!(sent.decode(old.as_bytes()).unwrap().findings[0].severity, Severity::Error);
         assert_eq!(reasons(list.as_bytes()), ["n"]);
     }
 }

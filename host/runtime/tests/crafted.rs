@@ -130,6 +130,15 @@ fn a_compiler_that_fails_or_does_not_end_is_told() {
 fn a_command_is_given_a_list_and_answers_with_one() {
     let done = run(crafted::krm_echo(), &limits()).unwrap();
     assert!(done.outcome.edits.is_empty() && done.fuel > 0);
+    // Without end, and each of it read by the host.
+    let kind = run(crafted::krm_prints(), &limits()).unwrap_err();
+    assert!(
+        matches!(
+            kind,
+            PluginErrorKind::Deadline(_) | PluginErrorKind::HostCalls(_) | PluginErrorKind::Fuel(_)
+        ),
+        "{kind:?}"
+    );
     let list = r#"{"kind":"ResourceList","items":[],"results":[{"message":"gone","severity":"warning"}]}"#;
     let done = run(crafted::krm_says(list, 0), &limits()).unwrap();
     assert!(matches!(done.outcome.edits[..], [Edit::DropObject(0)]));

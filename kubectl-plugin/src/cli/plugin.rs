@@ -12,7 +12,7 @@ pub(crate) enum Plugin {
     New(New),
     /// Build the plugin of a project
     Build(Build),
-    /// Run a plugin's tests: each case, in two orders and with two seeds
+    /// Run a plugin's tests: each case, in several orders, with other randomness, one object at a time
     Test(Test),
     /// Run a plugin over manifests and print what it changes, as a diff
     Run(Run),
@@ -151,7 +151,7 @@ pub(crate) struct Pull {
     /// REGISTRY/REPOSITORY:TAG or @sha256:…; without it, all that the pipeline's lock has
     pub(crate) reference: Option<String>,
     /// The file to write
-    #[arg(short, long, value_name = "FILE", requires = "reference")]
+    #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// The pipeline, or the folder it lies in; default is ./lathe.yaml
     #[arg(short, long, value_name = "DIR|FILE", conflicts_with = "reference")]

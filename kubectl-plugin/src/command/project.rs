@@ -179,6 +179,7 @@ impl Project {
             check: false,
             record: false,
             shuffle: 0,
+            part: Render::PART,
         }
     }
 
@@ -251,6 +252,12 @@ pub(crate) fn write_report(path: &Path, bytes: &[u8], project: &Project) -> anyh
         ))
         .into());
     }
+    write_through(&real, bytes)
+}
+
+/// Writes a file where the user asked for it: through a link, into a device or pipe if that is what stands there.
+pub(crate) fn write_through(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     if fs::metadata(&real).is_ok_and(|meta| !meta.is_file()) {
         return fs::write(&real, bytes).with_context(|| format!("{} cannot be written", path.display()));
     }

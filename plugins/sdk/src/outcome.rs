@@ -29,7 +29,8 @@ impl Outcome {
         self.edits.push(Edit::Remove(Location { object, pointer: pointer.into() }));
     }
 
-    /// Changes an object in place: the edits follow from how the value is left.
+    /// Changes an object in place: the edits follow from how the value is left. Once for each object, for a second change would
+    /// begin from the object as it was as well.
     pub fn edit(&mut self, object: &Object, change: impl FnOnce(&mut Value)) {
         let mut value = object.value.clone();
         change(&mut value);

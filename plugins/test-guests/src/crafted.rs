@@ -222,6 +222,22 @@ pub fn krm_says(text: &str, code: u32) -> Vec<u8> {
     )
 }
 
+/// A command that writes to standard errors 1024 times its whole memory at once, again and again.
+pub fn krm_prints() -> Vec<u8> {
+    krm(
+        r"(local $i i32)
+  (drop (memory.grow (i32.const 512)))
+  (loop $more
+    (i32.store (i32.add (i32.const 1024) (i32.mul (local.get $i) (i32.const 8))) (i32.const 0))
+    (i32.store (i32.add (i32.const 1028) (i32.mul (local.get $i) (i32.const 8))) (i32.const 33554432))
+    (br_if $more (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 1024))))
+  (loop $again
+    (drop (call $write (i32.const 2) (i32.const 1024) (i32.const 1024) (i32.const 12)))
+    (br $again))",
+        "",
+    )
+}
+
 fn krm(start: &str, data: &str) -> Vec<u8> {
     let text = format!(
         r#"(module

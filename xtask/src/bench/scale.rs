@@ -95,7 +95,7 @@ impl Turns {
 
 /// So many objects made from the portal example: copies under names of their own, with annotations that bring them to about
 /// a kilobyte each.
-fn manifests(count: u32) -> anyhow::Result<String> {
+pub(super) fn manifests(count: u32) -> anyhow::Result<String> {
     let text = fs::read_to_string(root().join("examples/portal/manifests/portal.yaml"))?;
     let is_object = |document: &&str| {
         document.contains("\nmetadata:")

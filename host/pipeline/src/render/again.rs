@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+use lathe_runtime::types;
+
 use crate::connect;
 use crate::edits::{self, Editor};
 use crate::file::TransformSpec;
@@ -10,7 +12,7 @@ use crate::plugin::Prepared;
 use crate::problem::Problem;
 use crate::provenance::Provenance;
 use crate::render::{Run, Tables};
-use crate::scope::Scope;
+use crate::scope::{Grant, Scope};
 use crate::tree::Tree;
 
 /// How many places are told for one plugin.
@@ -46,9 +48,20 @@ impl Run<'_> {
             self.report.problems.push(Problem { code: "not-idempotent".into(), ..problem });
             return Ok(());
         }
+        let error = |finding: &&types::Finding| finding.severity == types::Severity::Error;
+        for finding in outcome.findings.iter().filter(error).take(MOST) {
+            let code: String = finding.code.chars().take(64).collect();
+            let told = format!("the plugin finds an error in its own output: {code}");
+            self.report.problems.push(Problem::new("not-idempotent", told).by(name));
+        }
         tree.sort();
         // An object that was added again and is what it was is no other one.
+        let count = tree.entries.len();
         drop(tree.clashes(&mut Vec::new()));
+        if tree.entries.len() < count && !editor.scope.has(Grant::DropObjects) {
+            let told = "the plugin adds objects to its own output that are there already";
+            self.report.problems.push(Problem::new("not-idempotent", told).by(name));
+        }
         let (then, now) = (&self.tree.entries, &tree.entries);
         if then.iter().map(|entry| &entry.object.value).eq(now.iter().map(|entry| &entry.object.value)) {
             return Ok(());

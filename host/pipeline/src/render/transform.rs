@@ -116,8 +116,8 @@ impl Run<'_> {
         let plugin = &prepared.plugin;
         // What others are granted reaches tables that all calls share, in the order of the calls.
         let alone = prepared.builtin.is_some() || plugin.rights().iter().all(|right| *right == "logging");
-        let splits = alone && self.per_object.contains(&plugin.name);
-        Call { runtime: self.of.runtime, plugin, limits, splits, granted: &granted }.run(request)
+        let part = (alone && self.per_object.contains(&plugin.name)).then_some(self.of.part);
+        Call { runtime: self.of.runtime, plugin, limits, part, granted: &granted }.run(request)
     }
 
     fn capabilities(
@@ -146,6 +146,12 @@ impl Run<'_> {
 
 /// Another order of the objects, the same for the same number.
 fn shuffle(seed: u64, keys: &mut [u32], objects: &mut [types::Object]) {
+    if seed == 1 {
+        // What is sure to be another order, however few there are.
+        keys.reverse();
+        objects.reverse();
+        return;
+    }
     let mut state = seed;
     for last in (1..keys.len()).rev() {
         // Knuth's MMIX generator; its upper bits are the good ones.

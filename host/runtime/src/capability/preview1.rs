@@ -77,6 +77,9 @@ const MOST_BUFFERS: u32 = 1024;
 /// Subscriptions of one poll.
 const MOST_SUBSCRIPTIONS: u32 = 4096;
 
+/// Bytes of one write to standard errors that are taken.
+const MOST_PRINTED: u32 = 64 << 10;
+
 /// What a call came to: an `errno`, or the end of it all.
 type Errno = wasmtime::Result<i32>;
 
@@ -134,6 +137,8 @@ fn write(mut caller: Caller<'_, State>, fd: i32, list: u32, count: u32, written:
     let Some(buffers) = memory.buffers(list, count) else { return Ok(FAULT) };
     let mut sum = 0_u32;
     for (at, length) in buffers {
+        // What is written as an answer has a limit. Of anything else so much is taken at once, and the caller may try the rest.
+        let length = if fd == 1 { length } else { length.min(MOST_PRINTED - sum) };
         let Some(bytes) = memory.slice(at, length) else { return Ok(FAULT) };
         if fd == 1 {
             state.answer(bytes)?;

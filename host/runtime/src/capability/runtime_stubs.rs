@@ -111,7 +111,9 @@ impl State {
     pub(crate) fn end_line(&mut self) {
         let line = String::from_utf8_lossy(&std::mem::take(&mut self.stubs.line)).into_owned();
         self.keep_log("output", &line);
-        if !line.trim().is_empty() && !line.starts_with("note: run with `RUST_BACKTRACE") {
+        let told = ["panic: ", "fatal error: "].iter().any(|word| self.stubs.last_line.starts_with(word));
+        // What comes after Go's reason is a trace.
+        if !told && !line.trim().is_empty() && !line.starts_with("note: run with `RUST_BACKTRACE") {
             self.stubs.last_line = line;
         }
     }
@@ -229,6 +231,10 @@ impl io::streams::HostOutputStream for State {
     }
     fn write(&mut self, _: Resource<Output>, contents: Vec<u8>) -> Streamed<()> {
         self.count_call()?;
+        // More than `check-write` allows is an error of the caller's.
+        if contents.len() as u64 > OUTPUT_CHUNK {
+            return self.end(Stop::Output);
+        }
         self.print(&contents);
         Ok(Ok(()))
     }

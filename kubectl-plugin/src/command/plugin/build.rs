@@ -12,6 +12,7 @@ use wit_parser::Resolve;
 
 use super::project;
 use crate::cli::Build;
+use crate::command::project::write_atomically;
 use crate::console::{self, Failure};
 
 pub(crate) fn run(flags: &Build) -> anyhow::Result<()> {
@@ -32,7 +33,7 @@ pub(crate) fn run(flags: &Build) -> anyhow::Result<()> {
     let wasm = match &file.world {
         Some(world) if is_core_module(&wasm) => {
             let component = componentize(wasm, &flags.folder.join("wit"), world)?;
-            fs::write(&path, &component).with_context(|| format!("{} cannot be written", path.display()))?;
+            write_atomically(&path, &component)?;
             component
         }
         _ => wasm,

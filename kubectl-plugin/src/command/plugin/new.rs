@@ -61,7 +61,7 @@ publish = false
 
 [dependencies]
 serde = { version = "1", features = ["derive"] }
-serde_json = { version = "1", features = ["unbounded_depth"] }
+serde_json = { version = "1", features = ["float_roundtrip", "unbounded_depth"] }
 wit-bindgen = { version = "0.61", default-features = false, features = ["macros", "realloc"] }
 "#;
 
@@ -120,10 +120,9 @@ fn named(text: &str, name: &str) -> String {
         ("name: stamp}", format!("name: {name}}}")),
         ("name: \"stamp\"", format!("name: \"{name}\"")),
         ("name=\"stamp\"", format!("name=\"{name}\"")),
-        ("name = \"stamp\"", format!("name = \"{name}\"")),
         (r#"\"name\":\"stamp\""#, format!(r#"\"name\":\"{name}\""#)),
-        ("release/stamp.wasm", format!("release/{}.wasm", name.replace('-', "_"))),
-        ("module stamp", format!("module {name}")),
+        ("lathe_plugin_stamp.wasm", format!("lathe_plugin_{}.wasm", name.replace('-', "_"))),
+        ("module example.com/stamp", format!("module example.com/{name}")),
         ("lathe-plugin-stamp", format!("lathe-plugin-{name}")),
     ] {
         text = text.replace(from, &to);

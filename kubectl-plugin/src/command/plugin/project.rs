@@ -7,6 +7,7 @@ use lathe_pipeline::{PluginFile, Plugins, Prepared};
 use lathe_runtime::Limits;
 
 use crate::cli::LimitFlags;
+use crate::command::project::within_policies;
 use crate::console::Failure;
 use crate::settings::Settings;
 use crate::supply::{self, Want};
@@ -24,8 +25,10 @@ pub(super) fn file(folder: &Path) -> anyhow::Result<PluginFile> {
 
 /// The plugin of this name, as it is now.
 pub(super) fn plugin(name: &str, settings: &Settings) -> anyhow::Result<Prepared> {
-    Plugins::one(name, Path::new(""), &supply::Plugins::new(settings, Want::Latest))
-        .map_err(|problem| Failure::refused("the plugin cannot be used", &[problem]).into())
+    let prepared = Plugins::one(name, Path::new(""), &supply::Plugins::new(settings, Want::Latest))
+        .map_err(|problem| Failure::refused("the plugin cannot be used", &[problem]))?;
+    within_policies(&Plugins::of(prepared.clone()), settings)?;
+    Ok(prepared)
 }
 
 impl LimitFlags {

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
-use lathe_pipeline::{Problem, Supply as _};
+use lathe_pipeline::{Lock, Problem, Supply as _};
 use lathe_registry::{Layout, MediaTypes, RegistryError};
 use lathe_runtime::Plugin;
 
 use crate::cli::{Bundle, Pull, Push, Types};
-use crate::command::project::{Project, write_atomically};
+use crate::command::project::{Project, write_through};
 use crate::console::{self, Failure};
 use crate::settings::Settings;
 use crate::supply::{Plugins, Want};
@@ -55,8 +56,12 @@ pub(crate) fn push(flags: &Push, settings: &Settings) -> anyhow::Result<()> {
 
 pub(crate) fn pull(flags: &Pull, settings: &Settings) -> anyhow::Result<()> {
     let Some(text) = &flags.reference else {
-        let plugins = locked(flags.pipeline.as_deref(), settings)?;
-        for name in plugins.keys() {
+        if flags.output.is_some() {
+            return Err(Failure::usage("`--output` is for one plugin, named by its reference").into());
+        }
+        let lock = lock(flags.pipeline.as_deref())?;
+        let supply = Plugins::new(settings, Want::Locked(Some(&lock)));
+        for name in each(&lock, |name| supply.registry(name))?.keys() {
             console::note(&format!("oci:{name} is here"));
         }
         return Ok(());
@@ -69,38 +74,37 @@ pub(crate) fn pull(flags: &Pull, settings: &Settings) -> anyhow::Result<()> {
         .map_err(|error| Failure::refused("what was fetched cannot be used", &[error.into()]))?;
     console::note(&format!("oci:{text}: {manifest} (wasm {})", plugin.digest));
     match &flags.output {
-        Some(file) => write_atomically(file, plugin.bytes()),
+        Some(file) => write_through(file, plugin.bytes()),
         None => Ok(()),
     }
 }
 
 pub(crate) fn bundle(flags: &Bundle, settings: &Settings) -> anyhow::Result<()> {
-    let plugins = locked(flags.pipeline.as_deref(), settings)?;
+    let lock = lock(flags.pipeline.as_deref())?;
+    let supply = Plugins::new(settings, Want::Locked(Some(&lock)));
+    let plugins = each(&lock, |name| supply.image(name, &lock))?;
     Layout::new(&flags.folder).write(&plugins).map_err(|error| failed(&error))?;
-    console::note(&format!("{}: {} plugins", flags.folder.display(), plugins.len()));
+    console::note(&format!("{}: plugins: {}", flags.folder.display(), plugins.len()));
     Ok(())
 }
 
-/// Reference and wasm of each plugin of the lock that comes from a registry.
-fn locked(
-    pipeline: Option<&std::path::Path>,
-    settings: &Settings,
-) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
+fn lock(pipeline: Option<&Path>) -> anyhow::Result<Lock> {
     let project = Project::need(pipeline)?;
-    let lock = project.lock()?;
     let file = project.lock_file().display().to_string();
-    let lock = lock.ok_or_else(|| Failure::refused(format!("{file} is missing"), &[]))?;
-    let supply = Plugins::new(settings, Want::Locked(Some(&lock)));
-    let mut plugins = BTreeMap::new();
-    let mut problems = Vec::new();
+    project.lock()?.ok_or_else(|| Failure::refused(format!("{file} is missing"), &[]).into())
+}
+
+/// Does something for each plugin of the lock that comes from a registry; the answers by reference.
+fn each<T>(lock: &Lock, ask: impl Fn(&str) -> Result<T, String>) -> anyhow::Result<BTreeMap<String, T>> {
+    let (mut answers, mut problems) = (BTreeMap::new(), Vec::new());
     for name in lock.plugins.keys().filter_map(|name| name.strip_prefix("oci:")) {
-        match supply.registry(name) {
-            Ok((wasm, _)) => drop(plugins.insert(name.to_owned(), wasm)),
-            Err(why) => problems.push(Problem::new("plugin", why)),
+        match ask(name) {
+            Ok(answer) => drop(answers.insert(name.to_owned(), answer)),
+            Err(why) => problems.push(Problem::new("plugin", format!("oci:{name}: {why}"))),
         }
     }
     if problems.is_empty() {
-        return Ok(plugins);
+        return Ok(answers);
     }
     Err(Failure::refused("a plugin of the lock cannot be had", &problems).into())
 }

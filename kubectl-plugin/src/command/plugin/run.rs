@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use lathe_manifest::{Object, ReadOptions, write};
-use lathe_pipeline::{Case, Trial, source};
+use lathe_manifest::{Map, Object, Pointer, ReadOptions, Value, write};
+use lathe_pipeline::{Case, Render, Trial, source};
 
 use super::project;
 use crate::cli::Run;
@@ -30,14 +30,16 @@ pub(crate) fn run(flags: &Run, settings: &Settings) -> anyhow::Result<()> {
         std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes).map(|_| bytes)
     });
     let inputs = inputs.map_err(|problems| Failure::refused("the input cannot be used", &problems))?;
+    inputs.warnings.iter().for_each(|warning| console::warn(warning));
     let limits = flags.limits.over(&prepared.limits);
     let runtime = runtime(settings)?;
     let trial = Trial { runtime: &runtime, plugin: &prepared.plugin, limits: &limits };
     // Keys are given in the order of the input.
     let before: BTreeMap<u32, (String, String)> = (0..).zip(inputs.objects.iter().map(shown)).collect();
-    let rendered = trial.run(&case, inputs.objects, 0);
+    let rendered = trial.run(&case, inputs.objects, 0, Render::PART);
     rendered.report.warnings.iter().for_each(|warning| console::warn(warning));
-    for finding in &rendered.report.findings {
+    // Warnings among them are told already.
+    for finding in rendered.report.findings.iter().filter(|finding| finding.severity != "warning") {
         console::note(&format!("{}: {}", finding.severity, finding.problem));
     }
     if !rendered.report.problems.is_empty() {
@@ -60,9 +62,24 @@ pub(crate) fn run(flags: &Run, settings: &Settings) -> anyhow::Result<()> {
 fn shown(object: &Object) -> (String, String) {
     let mut text = String::new();
     if object.is_secret() {
-        text.push_str("# a Secret, which is not shown\n");
+        let mut value = object.value.clone();
+        for place in ["/data", "/stringData", "/metadata/annotations"] {
+            let pointer = Pointer::parse(place).unwrap_or_default();
+            if let Some(Value::Object(map)) = pointer.get_mut(&mut value) {
+                mask(map);
+            }
+        }
+        write::yaml_document(&mut text, &value);
     } else {
         write::yaml_document(&mut text, &object.value);
     }
     (object.label(), text)
+}
+
+/// Hides the values of a map.
+fn mask(map: &mut Map) {
+    let keys: Vec<String> = map.iter().map(|(key, _)| key.to_owned()).collect();
+    for key in keys {
+        map.insert(key, "(secret)".into());
+    }
 }

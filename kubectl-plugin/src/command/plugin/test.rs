@@ -1,10 +1,11 @@
 //! `plugin test`: the cases of a project, each run in several orders and with several seeds, which must not matter.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use lathe_manifest::{Object, ReadOptions, Value, write};
-use lathe_pipeline::{Case, PluginFile, Trial, edits, source};
+use lathe_pipeline::{Case, PluginFile, Problem, Render, Trial, edits, is_refusal, source};
 use lathe_runtime::{Limits, Plugin, Runtime};
 
 use super::project;
@@ -14,11 +15,13 @@ use crate::console::{self, Failure};
 use crate::diff;
 use crate::settings::Settings;
 
-/// The orders and seeds that a case is run in beside the first, which are the canonical one and a render's own.
-const OTHERS: [(u64, u64, &str); 3] = [
-    (1, 0, "in another order"),
-    (0, 1, "with other randomness"),
-    (2, 2, "in another order, with other randomness"),
+/// How a case is run beside the first time: order, seed, objects at once.
+const OTHERS: [(u64, u64, usize, &str); 5] = [
+    (1, 0, Render::PART, "in the opposite order"),
+    (2, 0, Render::PART, "in another order"),
+    (0, 1, Render::PART, "with other randomness"),
+    (3, 2, Render::PART, "in another order, with other randomness"),
+    (0, 0, 1, "called for one object at a time, as `scope: object` allows"),
 ];
 
 pub(crate) fn run(flags: &Test, settings: &Settings) -> anyhow::Result<()> {
@@ -80,16 +83,16 @@ impl Tested<'_> {
     fn case(&self, folder: &Path) -> Result<String, String> {
         let case = match fs::read(folder.join("case.yaml")) {
             Ok(bytes) => Case::parse("case.yaml", &bytes).map_err(|problems| lines(&problems))?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Case::default(),
+            Err(error) if error.kind() == ErrorKind::NotFound => Case::default(),
             Err(error) => return Err(format!("case.yaml: {error}")),
         };
         let input =
             source::read(folder, &["input.yaml".to_owned()], ReadOptions::default(), &|| Ok(Vec::new()));
         let objects = input.map_err(|problems| lines(&problems))?.objects;
         let count = objects.len();
-        let (outcome, fuel) = self.once(&case, objects.clone(), 0, 0);
-        for (shuffle, seed, what) in OTHERS {
-            if self.once(&case, objects.clone(), shuffle, seed).0 != outcome {
+        let (outcome, fuel) = self.once(&case, objects.clone(), (0, 0, Render::PART))?;
+        for (shuffle, seed, part, what) in OTHERS {
+            if self.once(&case, objects.clone(), (shuffle, seed, part))?.0 != outcome {
                 return Err(format!("{what}, the plugin does something else"));
             }
         }
@@ -107,17 +110,27 @@ impl Tested<'_> {
         Ok(told)
     }
 
-    fn once(&self, case: &Case, objects: Vec<Object>, shuffle: u64, seed: u64) -> (Outcome, u64) {
+    fn once(
+        &self,
+        case: &Case,
+        objects: Vec<Object>,
+        (shuffle, seed, part): (u64, u64, usize),
+    ) -> Result<(Outcome, u64), String> {
         let plugin = self.plugin.clone().with_seed(seed);
         let trial = Trial { runtime: self.runtime, plugin: &plugin, limits: self.limits };
-        let rendered = trial.run(case, objects, shuffle);
+        let rendered = trial.run(case, objects, shuffle, part);
         let fuel = rendered.report.plugins.iter().map(|run| run.fuel).sum();
         if rendered.report.problems.is_empty() {
-            return (Outcome::Edits(edits(&rendered)), fuel);
+            return Ok((Outcome::Edits(edits(&rendered)), fuel));
+        }
+        let failures: Vec<Problem> =
+            rendered.report.problems.iter().filter(|problem| !is_refusal(problem)).cloned().collect();
+        if !failures.is_empty() {
+            return Err(lines(&failures));
         }
         // Builds of some languages have another digest each time.
         let text = lines(&rendered.report.problems).replace(&self.plugin.digest, "sha256:[..]");
-        (Outcome::Refused(text), fuel)
+        Ok((Outcome::Refused(text), fuel))
     }
 
     fn compare(&self, folder: &Path, outcome: &Outcome) -> Result<(), String> {
@@ -130,13 +143,20 @@ impl Tested<'_> {
             Outcome::Refused(text) => ("error.txt", "edits.yaml", format!("{text}\n")),
         };
         let path = folder.join(name);
-        let expected = fs::read_to_string(&path).unwrap_or_default();
+        let expected = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(format!("{name}: {error}")),
+        };
         if expected == found && !folder.join(other).exists() {
             return Ok(());
         }
         if self.update {
-            // One that is not there is as good as one that is removed.
-            let _ = fs::remove_file(folder.join(other));
+            match fs::remove_file(folder.join(other)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(format!("{other}: {error}")),
+                _ => {}
+            }
+            console::note(&format!("{} is written", path.display()));
             return write_atomically(&path, found.as_bytes()).map_err(|error| format!("{error:#}"));
         }
         if folder.join(other).exists() {
@@ -149,6 +169,6 @@ impl Tested<'_> {
     }
 }
 
-fn lines(problems: &[lathe_pipeline::Problem]) -> String {
+fn lines(problems: &[Problem]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

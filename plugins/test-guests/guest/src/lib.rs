@@ -28,6 +28,11 @@ impl Transform for Guest {
             "nothing" => {}
             "set" => outcome.set(0, pointer, request.config["value"].clone()),
             "set-every" => request.objects.iter().for_each(|o| outcome.set(o.key, pointer, "yes")),
+            "round" => outcome.set(0, pointer, request.config["value"].as_f64()),
+            "append" => request.objects.iter().for_each(|object| {
+                let text = object.value.pointer(pointer).and_then(|text| text.as_str()).unwrap_or_default();
+                outcome.set(object.key, pointer, format!("{text}x"));
+            }),
             "remove" => outcome.remove(0, pointer),
             "drop" => outcome.drop_object(0),
             "add" => outcome.add_object(&request.config["value"]),
