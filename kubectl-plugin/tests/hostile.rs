@@ -181,3 +181,28 @@ fn a_compile_bomb_ends_with_its_process() {
         run.stderr
     );
 }
+
+#[test]
+fn an_upgrade_that_asks_for_secrets_is_refused_until_somebody_accepts() {
+    let place = place(&crafted::pure(), "{do: nothing}", EVERYWHERE);
+    place.ok(&["lock", "--accept"]);
+    place.ok(&["render", "--env", "prod"]);
+    let lock = fs::read_to_string(place.path("lathe.lock")).unwrap();
+    assert!(lock.contains("rights: []"), "{lock}");
+    fs::write(place.path("guest.wasm"), GUEST).unwrap();
+    let told = "path:guest.wasm: asks for the right secrets, which the lock does not grant";
+    for command in
+        [&["render", "--env", "prod"][..], &["lock"], &["render", "--env", "prod", "--update-lock"]]
+    {
+        let run = place.run(command);
+        assert!(run.code == 3 && run.stderr.contains(told), "{command:?}: {}", run.stderr);
+    }
+    assert_eq!(fs::read_to_string(place.path("lathe.lock")).unwrap(), lock);
+    // An operator's word stands above what anybody accepts.
+    place.write("policy.yaml", "apiVersion: lathe.dev/v1alpha1\nkind: Policy\nplugins: {rights: []}\n");
+    let run = place.run(&["lock", "--accept", "--policy", "policy.yaml"]);
+    assert!(run.code == 3 && run.stderr.contains("does not allow the right `secrets`"), "{}", run.stderr);
+    place.ok(&["lock", "--accept"]);
+    place.ok(&["render", "--env", "prod"]);
+    assert_eq!(place.run(&["render", "--env", "prod", "--policy", "policy.yaml"]).code, 3);
+}

@@ -111,6 +111,11 @@ pub fn invalid_json() -> Vec<u8> {
     guest(DESCRIBE, &transform, DESCRIPTOR, 2, BARE, "0.1.0")
 }
 
+/// Asks for nothing and does nothing.
+pub fn pure() -> Vec<u8> {
+    guest(DESCRIBE, &answer((0, 0), (0, 0)), DESCRIPTOR, 2, BARE, "0.1.0")
+}
+
 /// Returns a variant that the contract does not have.
 pub fn invalid_variant() -> Vec<u8> {
     let transform = format!("(i32.store8 (i32.const 4096) (i32.const 77)) {}", answer((4096, 1), (0, 0)));
