@@ -14,9 +14,14 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 
 /// The digest of some bytes.
 pub fn of_bytes(bytes: &[u8]) -> String {
+    named(&sha256(bytes))
+}
+
+/// A digest's bytes in the form in which files name it.
+pub fn named(digest: &[u8; 32]) -> String {
     let mut out = String::with_capacity(71);
     out.push_str("sha256:");
-    for byte in sha256(bytes) {
+    for byte in digest {
         // Writing to a String cannot fail.
         let _ = write!(out, "{byte:02x}");
     }

@@ -55,7 +55,7 @@ impl Call<'_> {
             all.findings.extend(done.outcome.findings.into_iter().map(|finding| finding_at(finding, &shift)));
         }
         if fuel > self.limits.fuel {
-            return Err(self.error(PluginErrorKind::Fuel(self.limits.fuel)));
+            return Err(self.plugin.error(PluginErrorKind::Fuel(self.limits.fuel)));
         }
         Ok((all, fuel))
     }
@@ -99,19 +99,15 @@ impl Call<'_> {
         let deadline = self.limits.deadline();
         let left = deadline.saturating_sub(started.elapsed());
         if left.is_zero() {
-            return Err(self.error(PluginErrorKind::Deadline(deadline)));
+            return Err(self.plugin.error(PluginErrorKind::Deadline(deadline)));
         }
         let limits = Limits { deadline_ms: milliseconds(left), ..self.limits.clone() };
         let granted = (self.granted)(first, request.objects.len());
         self.runtime.transform(self.plugin, request, granted, &limits).map_err(|error| match error.kind {
-            PluginErrorKind::Deadline(_) => self.error(PluginErrorKind::Deadline(deadline)),
-            PluginErrorKind::Sleep(_) => self.error(PluginErrorKind::Sleep(deadline)),
+            PluginErrorKind::Deadline(_) => self.plugin.error(PluginErrorKind::Deadline(deadline)),
+            PluginErrorKind::Sleep(_) => self.plugin.error(PluginErrorKind::Sleep(deadline)),
             _ => error,
         })
-    }
-
-    fn error(&self, kind: PluginErrorKind) -> PluginError {
-        PluginError { plugin: self.plugin.name.clone(), digest: self.plugin.digest.clone(), kind }
     }
 }
 

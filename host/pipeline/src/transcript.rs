@@ -163,7 +163,7 @@ impl Recorder {
     pub(crate) fn note(&self, part: usize, function: &str, arguments: &[&str], answer: &[&str]) {
         let of = |parts: &[&str]| {
             let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
-            format!("sha256:{}", hex(&digest::of_parts(&parts)))
+            digest::named(&digest::of_parts(&parts))
         };
         let call = HostCall { function: function.to_owned(), arguments: of(arguments), answer: of(answer) };
         connect::lock(&self.0).entry(part).or_default().push(call);
@@ -189,7 +189,7 @@ pub(crate) fn of_objects<'a>(objects: impl Iterator<Item = &'a Object>) -> Strin
 pub(crate) fn of_request(request: &Request) -> String {
     let mut parts = vec![request.config.as_bytes(), request.environment.as_bytes()];
     parts.extend(request.objects.iter().map(|object| object.json.as_bytes()));
-    format!("sha256:{}", hex(&digest::of_parts(&parts)))
+    digest::named(&digest::of_parts(&parts))
 }
 
 /// The digest of a plugin's answer.
@@ -229,9 +229,5 @@ pub(crate) fn of_outcome(outcome: &Outcome) -> String {
         }
     }
     let parts: Vec<&[u8]> = parts.iter().map(String::as_bytes).collect();
-    format!("sha256:{}", hex(&digest::of_parts(&parts)))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    digest::named(&digest::of_parts(&parts))
 }

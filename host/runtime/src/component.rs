@@ -202,7 +202,8 @@ impl Plugin {
         self.bytes.len()
     }
 
-    pub(crate) fn error(&self, kind: PluginErrorKind) -> PluginError {
+    /// An error of this plugin.
+    pub fn error(&self, kind: PluginErrorKind) -> PluginError {
         PluginError { plugin: self.name.clone(), digest: self.digest.clone(), kind }
     }
 }

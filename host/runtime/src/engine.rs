@@ -113,7 +113,7 @@ impl Runtime {
         let mut linker = Linker::new(&self.engine);
         capability::link(&mut linker, None)
             .map_err(|error| plugin.error(PluginErrorKind::World(error.to_string())))?;
-        let mut store = self.store(plugin, limits, State::new(limits, seed(plugin), None));
+        let mut store = self.store(limits, State::new(limits, seed(plugin), None));
         let full = instantiate(plugin, &mut store, &component, &linker)?;
         let answer = full.lathe_transform_descriptor().call_describe(&mut store);
         answer.map_err(|error| plugin.error(ended(&store, &error)))
@@ -160,7 +160,7 @@ impl Runtime {
                 let mut linker = Linker::new(&self.engine);
                 capability::link(&mut linker, Some(&granted))
                     .map_err(|error| plugin.error(PluginErrorKind::World(error.to_string())))?;
-                let mut store = self.store(plugin, limits, State::new(limits, seed(plugin), Some(granted)));
+                let mut store = self.store(limits, State::new(limits, seed(plugin), Some(granted)));
                 let full = instantiate(plugin, &mut store, &component, &linker)?;
                 let answer = full.lathe_transform_transformer().call_transform(&mut store, request);
                 (answer.map_err(|error| plugin.error(ended(&store, &error)))?, store)
@@ -197,7 +197,7 @@ impl Runtime {
         let mut linker = wasmtime::Linker::new(&self.engine);
         preview1::add_to_linker(&mut linker).map_err(world)?;
         let state = State::new(limits, seed(plugin), Some(granted)).with_input(input);
-        let mut store = self.store(plugin, limits, state);
+        let mut store = self.store(limits, state);
         let started = Instant::now();
         let instance = linker.instantiate(&mut store, module).map_err(|error| {
             let kind = not_instantiated(&store, &error);
@@ -212,28 +212,21 @@ impl Runtime {
             (Err(error), None) => return Err(plugin.error(ended(&store, &error))),
         };
         let output = std::mem::take(&mut store.data_mut().output);
-        if code != 0 {
-            let said = store.data().stubs.last_line.clone();
-            let reasons = krm::reasons(&output);
-            let why = if reasons.is_empty() { said } else { reasons.join("; ") };
-            let why = if why.is_empty() { format!("it ended with exit code {code}") } else { why };
-            return Ok((Err(why), store));
-        }
+        let said = store.data().stubs.last_line.clone();
         // Reading what it wrote takes its time as well, on a thread, because that cannot be ended.
         let (sender, receiver) = mpsc::channel();
-        let decode = move || drop(sender.send(sent.decode(&output)));
+        let read = move || drop(sender.send(sent.answer(code, &said, &output)));
         thread::Builder::new()
-            .spawn(decode)
+            .spawn(read)
             .map_err(|error| plugin.error(PluginErrorKind::Host(error.to_string())))?;
         let left = limits.deadline().saturating_sub(started.elapsed());
-        let decoded = receiver
+        let answer = receiver
             .recv_timeout(left)
             .map_err(|_| plugin.error(PluginErrorKind::Deadline(limits.deadline())))?;
-        let outcome = decoded.map_err(|told| plugin.error(PluginErrorKind::Answer(told)))?;
-        Ok((Ok(outcome), store))
+        Ok((answer.map_err(|told| plugin.error(PluginErrorKind::Answer(told)))?, store))
     }
 
-    fn store(&self, plugin: &Plugin, limits: &Limits, state: State) -> Store<State> {
+    fn store(&self, limits: &Limits, state: State) -> Store<State> {
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limiter);
         // Fuel and epochs are both configured, so neither call can fail.
@@ -241,21 +234,18 @@ impl Runtime {
         let ticks = limits.deadline().as_millis() / TICK.as_millis() + 1;
         store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX / 2));
         store.set_hostcall_fuel(usize::try_from(limits.output_bytes).unwrap_or(usize::MAX));
-        tracing::trace!(plugin = plugin.name, "instantiates");
         store
     }
 
     /// Native code that is loaded already, part of the binary, from the cache, or compiled now and kept.
     fn code(&self, plugin: &Plugin, limits: &Limits) -> Result<Code, PluginError> {
-        let loaded = |known: &Loaded| {
-            known.lock().unwrap_or_else(PoisonError::into_inner).get(&plugin.digest).cloned()
-        };
-        if let Some(code) = loaded(&self.loaded) {
+        let known = || self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let loaded = known().get(&plugin.digest).cloned();
+        if let Some(code) = loaded {
             return Ok(code);
         }
         let code = self.find(plugin, limits)?;
-        let mut known = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(known.entry(plugin.digest.clone()).or_insert(code).clone())
+        Ok(known().entry(plugin.digest.clone()).or_insert(code).clone())
     }
 
     fn find(&self, plugin: &Plugin, limits: &Limits) -> Result<Code, PluginError> {

@@ -114,8 +114,25 @@ fn annotations(value: &Value) -> Option<&Map> {
 }
 
 impl Sent {
+    /// What a function answers that ended with this exit code, said this last, and wrote this: its outcome, or why it refuses.
+    /// `Err` says what it wrote is not.
+    pub(crate) fn answer(
+        &self,
+        code: i32,
+        said: &str,
+        output: &[u8],
+    ) -> Result<Result<Outcome, String>, String> {
+        if code == 0 {
+            return self.decode(output).map(Ok);
+        }
+        let reasons = reasons(output).join("; ");
+        let exit = format!("it ended with exit code {code}");
+        let told = [reasons.as_str(), said, &exit].into_iter().find(|text| !text.is_empty());
+        Ok(Err(told.unwrap_or_default().to_owned()))
+    }
+
     /// Reads what the function wrote. `Err` says what that is not.
-    pub(crate) fn decode(&self, output: &[u8]) -> Result<Outcome, String> {
+    fn decode(&self, output: &[u8]) -> Result<Outcome, String> {
         const WHAT: &str = "ResourceList";
         let documents = read(output);
         let mut documents = documents.map_err(|()| format!("{WHAT}, in JSON or YAML"))?;
@@ -273,7 +290,7 @@ fn results(list: &Value) -> Option<&[Value]> {
 }
 
 /// The error results of what a function wrote before it failed, for the reason why.
-pub(crate) fn reasons(output: &[u8]) -> Vec<String> {
+fn reasons(output: &[u8]) -> Vec<String> {
     let documents = read(output).unwrap_or_default();
     let results = documents.first().and_then(results).unwrap_or_default();
     let errors = results.iter().filter(|result| !matches!(text(result, "severity"), "info" | "warning"));
