@@ -1,12 +1,14 @@
 //! The command line's types, and nothing else.
 
 mod plugin;
+mod review;
 
 use std::path::PathBuf;
 
 pub(crate) use plugin::{
     Build, Bundle, Inspect, Language, LimitFlags, New, Plugin, Pull, Push, Run, Test, Types,
 };
+pub(crate) use review::{Discover, Lease, LeaseFormat, LeasePlace, Release, Review, ReviewFormat, Show};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -110,6 +112,9 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Run a transcript's render again, and tell in what it differs
     Replay(Replay),
+    /// Look at review environments, propose pipelines for them, and lease hosts of a pool
+    #[command(subcommand)]
+    Review(Review),
     /// Write, look at, try and publish plugins
     #[command(subcommand)]
     Plugin(Plugin),
@@ -137,14 +142,27 @@ pub(crate) struct Source {
 }
 
 /// Which environment.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Target {
-    /// The environment
+    /// The environment; with a review's id it may be left out where the pipeline has one class of reviews
     #[arg(long, value_name = "NAME")]
     pub(crate) env: Option<String>,
     /// Which review, such as a merge request's number
     #[arg(long, value_name = "ID")]
     pub(crate) review: Option<String>,
+    /// Take the review's id from a CI's variables: of GitLab `CI_MERGE_REQUEST_IID`
+    #[arg(long, value_enum, value_name = "CI", conflicts_with = "review")]
+    pub(crate) from: Option<Ci>,
+    /// File of leases, for an environment that takes its hosts from a pool
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
+}
+
+/// A CI whose variables name a review.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ci {
+    /// GitLab, in merge request pipelines
+    Gitlab,
 }
 
 #[derive(Args, Debug)]

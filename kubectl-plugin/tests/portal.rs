@@ -282,7 +282,7 @@ fn the_report_tells_what_was_done() {
     let closure = at(&report, "/closure").as_array().unwrap();
     let classes: std::collections::BTreeSet<_> =
         closure.iter().map(|hit| hit.str_at(&["class"]).unwrap()).collect();
-    assert_eq!(classes.into_iter().collect::<Vec<_>>(), ["acknowledged", "kept", "protected"]);
+    assert_eq!(classes.into_iter().collect::<Vec<_>>(), ["acknowledged", "kept", "protected", "rewritten"]);
     assert_eq!(at(&report, "/secrets").as_array().unwrap().len(), 3);
     assert_eq!(at(&report, "/createOnly/0").as_str(), Some("Job/portal-review-42-6nfgbktw/portal-migrate-*"));
     assert!(at(&report, "/problems").as_array().unwrap().is_empty());

@@ -127,7 +127,7 @@ fn readers() -> anyhow::Result<()> {
 fn on_cluster() -> anyhow::Result<()> {
     process::run(ignored("xtask", "cluster"))?;
     let cluster = Cluster::start()?;
-    for test in ["cluster", "cluster_refusals", "cluster_sets"] {
+    for test in ["cluster", "cluster_refusals", "cluster_review", "cluster_sets"] {
         let mut command = ignored("kubectl-lathe", test);
         command.env("LATHE_TEST_KUBECONFIG", cluster.kubeconfig());
         command.env("LATHE_TEST_KUBECTL", cluster.kubectl());

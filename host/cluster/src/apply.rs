@@ -15,6 +15,7 @@ use tokio::time::sleep;
 use crate::connect::Cluster;
 use crate::discovery::{Defined, Known, is_definition, is_namespace};
 use crate::later::Later;
+use crate::owner::Owner;
 use crate::plan::{Planned, Sent, Stop, Target, Verdict, Wrote};
 use crate::request::{RequestError, Requests};
 use crate::stage::Stage;
@@ -32,6 +33,8 @@ pub struct Apply {
     pub namespace: String,
     /// Whether `namespace` is the only one that namespaced objects may name, as with kubectl's `--namespace`.
     pub only_namespace: bool,
+    /// Whose the namespace has to be, where it is there.
+    pub owner: Option<Owner>,
     /// Ask the server what would happen, and change nothing.
     pub dry_run: bool,
     /// Take fields over that belong to other field managers.
@@ -130,6 +133,12 @@ impl Apply {
 
 impl<'a> Run<'a> {
     async fn all(&mut self) -> Result<(), RequestError> {
+        if let Some(owner) = &self.apply.owner
+            && let Some(refusal) = owner.refusal(&self.requests).await?
+        {
+            self.outcome.failures.push(refusal);
+            return Ok(());
+        }
         let (known, defined) = (Known::read(&self.requests).await?, Defined::of(self.objects.iter()));
         let targets = self.resolve(&known, &defined);
         let (foundation, rest): (Vec<_>, Vec<_>) =

@@ -12,6 +12,8 @@ mod body;
 mod connect;
 mod discovery;
 mod later;
+mod lease;
+mod owner;
 mod plan;
 mod request;
 mod resolve;
@@ -21,6 +23,8 @@ mod wait;
 pub use access::Access;
 pub use apply::{Action, Apply, Entry, Failure, Outcome};
 pub use connect::{Cluster, ConnectError, connect};
+pub use lease::Pool;
+pub use owner::Owner;
 pub use request::RequestError;
 
 /// The field manager of everything that Lathe applies. It does not start with `kubectl`, because Flux takes the fields

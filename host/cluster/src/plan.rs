@@ -146,6 +146,9 @@ impl<'a> Target<'a> {
                 let _ = self.secret.set(secret);
             }
             let version = live.as_deref().map(|text| self.version(text)).transpose()?;
+            if version.is_some() && is_created_once(self.object) {
+                return Ok(Planned::new(Verdict::Unchanged, None));
+            }
             let dry = match requests.send(&self.patch(apply, true), Some(&self.body)).await {
                 Ok(text) => Some(text),
                 // A webhook with side effects forbids dry runs; what it says is heard when the object is applied.
@@ -266,6 +269,11 @@ impl<'a> Target<'a> {
     pub(crate) fn fail(&self, message: String) -> Stop {
         Stop::Object(Failure::new(self.label(), message))
     }
+}
+
+/// Whether the object asks to be left alone once it is there, as a Job that fills an environment with data does.
+fn is_created_once(object: &Object) -> bool {
+    object.value.str_at(&["metadata", "annotations", "lathe.dev/apply"]) == Some("once")
 }
 
 /// An object without what the server counts: some kinds count up with every apply, changed or not.

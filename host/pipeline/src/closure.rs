@@ -4,17 +4,24 @@
 //! It runs after the last plugin, over all text and all names, and shares no code with the plugin that rewrites: it
 //! looks for substrings where that one looks for tokens, so what one of them misses the other finds.
 
-use std::collections::BTreeSet;
+mod needle;
+mod spelling;
+mod surroundings;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use lathe_manifest::{Object, Value, pointer};
 
 use crate::decode;
-use crate::environment::{Environment, Territory, is_within};
+use crate::environment::Environment;
 use crate::field::{
     names_a_namespace, names_a_type, names_an_object, qualified_name, renders_later, spelled_namespace,
 };
 use crate::file::Acknowledge;
 use crate::report::Hit;
+use crate::territory::{Territory, is_within, to_ascii};
+use needle::Needles;
+use surroundings::{host_end, host_start, is_host_char, is_mail, is_urn};
 
 /// What the closure says of a set of objects.
 #[derive(Debug, Default)]
@@ -37,26 +44,58 @@ pub(crate) struct Search<'a> {
 
 impl Search<'_> {
     /// Looks at every text and name of every object.
-    pub(crate) fn check<'o>(&self, objects: impl Iterator<Item = &'o Object>) -> Closure {
-        let mut walk =
-            Walk { of: self, needles: self.needles(), used: BTreeSet::new(), hits: BTreeSet::new() };
+    pub(crate) fn check<'a>(&'a self, objects: impl Iterator<Item = &'a Object> + Clone) -> Closure {
+        let target = &self.environment.namespace;
+        let others = self.namespaces.iter().filter(|name| *name != target);
+        let targets = self.environment.hosts.iter().map(|(from, to)| (to.as_str(), from.as_str()));
+        let mut walk = Walk {
+            of: self,
+            needles: Needles::new(self.needles()),
+            short: Needles::new(others.map(|name| (format!(".{name}"), false)).collect()),
+            keep: self.territory.keep.iter().map(String::as_str).collect(),
+            targets: targets.collect(),
+            names: objects.clone().map(Object::name).collect(),
+            used: BTreeSet::new(),
+            hits: BTreeSet::new(),
+        };
         objects.for_each(|object| walk.object(object));
         let unused = (0..self.acknowledge.len()).filter(|index| !walk.used.contains(index)).collect();
         Closure { hits: walk.hits, unused }
     }
 
-    /// Source hosts and zones, without those that lie within another; whether each is a zone.
+    /// Source hosts, zones and the review domain, without those that lie within another; whether each is a zone.
     fn needles(&self) -> Vec<(String, bool)> {
-        let all: BTreeSet<&String> = self.environment.hosts.keys().chain(&self.territory.zones).collect();
-        let covered = |name: &str| all.iter().any(|other| *other != name && is_within(name, other));
-        let names = all.iter().filter(|name| !covered(name));
-        names.map(|name| ((*name).clone(), self.territory.zones.contains(name))).collect()
+        let Territory { zones, review_domain, .. } = self.territory;
+        let mut all: BTreeMap<&str, bool> = BTreeMap::new();
+        for host in self.environment.hosts.keys() {
+            // All hosts below a wildcard are production's.
+            let (name, zone) = host.strip_prefix("*.").map_or((host.as_str(), false), |name| (name, true));
+            *all.entry(name).or_default() |= zone;
+        }
+        all.extend(zones.iter().map(|zone| (zone.as_str(), true)));
+        // Another review's host is no more this one's than production's is.
+        all.insert(review_domain, true);
+        let covered = |name: &str| {
+            let dots = name.match_indices('.').map(|(at, _)| &name[at + 1..]);
+            dots.into_iter().any(|parent| all.contains_key(parent))
+        };
+        all.iter()
+            .filter(|(name, _)| !covered(name))
+            .map(|(name, zone)| ((*name).to_owned(), *zone))
+            .collect()
     }
 }
 
 struct Walk<'a> {
     of: &'a Search<'a>,
-    needles: Vec<(String, bool)>,
+    needles: Needles,
+    /// Namespaces of the input behind a dot.
+    short: Needles,
+    keep: BTreeSet<&'a str>,
+    /// Target host → source host.
+    targets: BTreeMap<&'a str, &'a str>,
+    /// Names of objects.
+    names: BTreeSet<&'a str>,
     used: BTreeSet<usize>,
     hits: BTreeSet<Hit>,
 }
@@ -81,10 +120,19 @@ impl Walk<'_> {
         } else {
             object.namespace()
         };
-        if namespace != target {
+        if namespace != target && !self.is_own(object) {
             self.note(&whole, "namespace", namespace, "leftover");
         }
         self.value(object, &object.value, &mut String::new(), "");
+    }
+
+    /// Whether the object stands outside of namespaces under a name that is the environment's own.
+    fn is_own(&self, object: &Object) -> bool {
+        let hash = self.of.environment.review.as_ref().and_then(|review| review.slug.rsplit('-').next());
+        let role = matches!(object.kind(), "ClusterRole" | "ClusterRoleBinding")
+            && object.group() == "rbac.authorization.k8s.io";
+        let named = |hash: &str| object.name().strip_suffix(hash).is_some_and(|rest| rest.ends_with('-'));
+        role && object.namespace().is_empty() && hash.is_some_and(named)
     }
 
     fn value(&mut self, object: &Object, value: &Value, at: &mut String, parent: &str) {
@@ -93,7 +141,9 @@ impl Walk<'_> {
             Value::String(text) => {
                 let secret = lathe_secrets::is_secret_field(object, at);
                 let place = Place { object, pointer: at, secret };
-                if names_a_type(object, at) || names_an_object(at) {
+                if names_a_type(object, at)
+                    || names_an_object(object, at, |name| self.names.contains(name), text)
+                {
                     return;
                 }
                 let text = qualified_name(object, at, text);
@@ -119,11 +169,18 @@ impl Walk<'_> {
                 for (index, item) in items.iter().enumerate() {
                     at.push('/');
                     at.push_str(&index.to_string());
+                    let flag = index.checked_sub(1).and_then(|before| items.get(before)?.as_str());
+                    if matches!(parent, "args" | "command") && flag.is_some_and(spelling::is_namespace_flag) {
+                        self.namespaces(&Place { object, pointer: at, secret: false }, item);
+                    }
                     self.value(object, item, at, "");
                     at.truncate(length);
                 }
             }
             Value::Object(map) => {
+                let variable = map.get("name").and_then(Value::as_str);
+                let variable =
+                    variable.filter(|name| name.ends_with("NAMESPACE") || name.ends_with("NAMESPACES"));
                 for (key, value) in map.iter() {
                     at.push('/');
                     at.push_str(&pointer::escape(key));
@@ -141,6 +198,9 @@ impl Walk<'_> {
                     let name =
                         if qualified { key.rsplit_once('/').map_or(key, |(_, name)| name) } else { key };
                     self.text(&Place { object, pointer: at, secret: false }, name);
+                    if variable.is_some() && key == "value" {
+                        self.namespaces(&Place { object, pointer: at, secret: false }, value);
+                    }
                     self.value(object, value, at, key);
                     at.truncate(length);
                 }
@@ -149,7 +209,19 @@ impl Walk<'_> {
         }
     }
 
-    /// The text as it is used: where it holds escapes, without them, and without those that were under them.
+    /// Namespaces of the input in a comma list of namespaces.
+    fn namespaces(&mut self, place: &Place<'_>, value: &Value) {
+        let Some(text) = value.as_str() else { return };
+        let target = &self.of.environment.namespace;
+        for name in text.split(',').map(str::trim).filter(|name| name != target) {
+            if self.of.namespaces.contains(name) {
+                self.note(place, "namespace", name, "leftover");
+            }
+        }
+    }
+
+    /// The text as it is used: where it holds escapes, without them, and without those that were under them; where it is YAML or
+    /// JSON that holds some, as its reader has it.
     fn text(&mut self, place: &Place<'_>, text: &str) {
         match decode::unescape(text) {
             None => self.plain_text(place, text),
@@ -159,47 +231,59 @@ impl Walk<'_> {
                     self.plain_text(place, &twice);
                 }
                 self.raw_hosts(place, text);
+                for inner in decode::embedded(text) {
+                    self.plain_text(place, &inner);
+                }
             }
         }
     }
 
     fn plain_text(&mut self, place: &Place<'_>, text: &str) {
         let text = text.to_lowercase();
-        let mut found = Vec::new();
-        for (needle, zone) in &self.needles {
-            found
-                .extend(text.match_indices(needle.as_str()).map(|(start, _)| (start, needle.clone(), *zone)));
+        self.hosts(place, &text);
+        if !text.is_ascii() {
+            // A name that is not ASCII may be written in more than one way, and DNS knows one.
+            let ascii = surroundings::map_hosts(&text, to_ascii);
+            self.hosts(place, &ascii);
         }
-        for (start, needle, zone) in found {
-            let end = start + needle.len();
+        self.services(place, &text);
+        self.short_services(place, &text);
+        let namespaces = spelling::namespaces(&text);
+        for name in namespaces.into_iter().filter(|name| self.of.namespaces.contains(*name)) {
+            if *name != *self.of.environment.namespace {
+                self.note(place, "namespace", name, "leftover");
+            }
+        }
+    }
+
+    fn hosts(&mut self, place: &Place<'_>, text: &str) {
+        for (start, end, needle, zone) in self.needles.find(text) {
             let before = text[..start].chars().next_back();
             if zone && before.is_some_and(|c| c != '.' && is_host_char(c)) {
                 // The tail of a longer label: somebody else's domain.
                 continue;
             }
-            let (token_start, token_end) = (host_start(&text, start), host_end(&text, end));
+            let (token_start, token_end) = (host_start(text, start), host_end(text, end));
             // A dot at the end is the root's; one at the front means that something stands before that is no label.
             let host = text[token_start..token_end].trim_end_matches('.');
-            let class = self.class(host, &text[..token_start], &text[token_end..]);
+            let (before, after) = (&text[..token_start], &text[token_end..]);
+            let starred = host.starts_with('.') && before.ends_with('*') && !before.ends_with(".*");
+            let host = if starred { format!("*{host}") } else { host.to_owned() };
+            let class = self.class(&host, before, after);
             // Around the needle may stand a password.
-            self.note(place, "host", if place.secret { &needle } else { host }, class);
+            let shown = if place.secret && class != "rewritten" { &needle } else { &host };
+            self.note_as(place, "host", &host, shown, class);
         }
-        self.services(place, &text);
-        self.short_services(place, &text);
     }
 
     /// Source hosts as they stand among escapes, where undoing one could have eaten the first letters of a host.
     fn raw_hosts(&mut self, place: &Place<'_>, text: &str) {
         let text = text.to_lowercase();
-        let mut found = Vec::new();
-        for (needle, _) in self.needles.iter().filter(|(_, zone)| !zone) {
-            let starts = text.match_indices(needle.as_str()).map(|(start, _)| start);
-            let alone = starts.filter(|start| !text[..*start].ends_with(is_host_char));
-            found.extend(alone.map(|start| (start, needle.clone())));
-        }
-        for (start, needle) in found {
-            let class = self.class(&needle, &text[..start], &text[start + needle.len()..]);
-            self.note(place, "host", &needle, class);
+        for (start, end, needle, zone) in self.needles.find(&text) {
+            if !zone && !text[..start].ends_with(is_host_char) {
+                let class = self.class(&needle, &text[..start], &text[end..]);
+                self.note(place, "host", &needle, class);
+            }
         }
     }
 
@@ -222,42 +306,39 @@ impl Walk<'_> {
                 continue;
             }
             let name = if place.secret { format!("(…).{namespace}.svc") } else { format!("{shared}.svc") };
-            self.note(place, "service", &name, "leftover");
+            self.note_as(place, "service", &format!("{shared}.svc"), &name, "leftover");
         }
     }
 
     /// Short names of Services of the input, `name.namespace`, which resolve from within any namespace.
     fn short_services(&mut self, place: &Place<'_>, text: &str) {
         let mut found = Vec::new();
-        for namespace in self.of.namespaces.iter().filter(|name| **name != self.of.environment.namespace) {
-            let needle = format!(".{namespace}");
-            for (at, _) in text.match_indices(needle.as_str()) {
-                let (start, end) = (host_start(text, at), at + needle.len());
-                let after = text[end..].chars().next();
-                let name = text[start..at].rsplit('.').next().unwrap_or_default();
-                let address = text[..start].ends_with(['/', '@'])
-                    || after == Some(':') && { text[end + 1..].starts_with(|c: char| c.is_ascii_digit()) };
-                let whole = after.is_none_or(|c| !is_host_char(c));
-                let known = self.of.services.contains(&(name.to_owned(), namespace.clone()));
-                if whole && !name.is_empty() && address && (known || text[..start].ends_with("//")) {
-                    found.push(format!("{name}.{namespace}"));
-                }
+        for (at, end, needle, _) in self.short.find(text) {
+            let namespace = &needle[1..];
+            let start = host_start(text, at);
+            let after = text[end..].chars().next();
+            let name = text[start..at].rsplit('.').next().unwrap_or_default();
+            let address = text[..start].ends_with(['/', '@'])
+                || after == Some(':') && { text[end + 1..].starts_with(|c: char| c.is_ascii_digit()) };
+            let whole = after.is_none_or(|c| !is_host_char(c));
+            let known = self.of.services.contains(&(name.to_owned(), namespace.to_owned()));
+            if whole && !name.is_empty() && address && (known || text[..start].ends_with("//")) {
+                found.push(format!("{name}.{namespace}"));
             }
         }
         for name in found {
             let shown = name.rsplit('.').next().unwrap_or_default();
             let shown = if place.secret { format!("(…).{shown}") } else { name.clone() };
-            self.note(place, "service", &shown, "leftover");
+            self.note_as(place, "service", &name, &shown, "leftover");
         }
     }
 
     fn class(&self, host: &str, before: &str, after: &str) -> &'static str {
-        let (environment, territory) = (self.of.environment, self.of.territory);
-        let target =
-            || host == territory.review_domain || environment.hosts.values().any(|target| target == host);
+        let territory = self.of.territory;
+        let target = || host == territory.review_domain || self.targets.contains_key(host);
         if is_within(host, &territory.review_domain) && target() {
             "rewritten"
-        } else if territory.keep.iter().any(|keep| keep == host) {
+        } else if self.keep.contains(host) {
             "kept"
         } else if is_mail(before, after) || is_urn(before) {
             "protected"
@@ -267,20 +348,33 @@ impl Walk<'_> {
     }
 
     fn note(&mut self, place: &Place<'_>, kind: &'static str, host: &str, class: &'static str) {
+        self.note_as(place, kind, host, host, class);
+    }
+
+    /// Notes a hit that is told as `host`; who explains it may know better what stands there.
+    fn note_as(
+        &mut self,
+        place: &Place<'_>,
+        kind: &'static str,
+        real: &str,
+        host: &str,
+        class: &'static str,
+    ) {
         let (object, pointer) = (place.object, place.pointer);
         let mut hit = Hit {
             object: object.label(),
             pointer: pointer.to_owned(),
             kind,
+            before: self.targets.get(host).filter(|_| class == "rewritten").map(|from| (*from).to_owned()),
             host: host.to_owned(),
             secret: place.secret,
             class,
             reason: None,
         };
         if class == "leftover" {
-            let explains = |entry: &&Acknowledge| names(&entry.object, object) && entry.pointer == pointer;
-            let mut entries = self.of.acknowledge.iter().enumerate().filter(|(_, entry)| explains(entry));
-            if let Some((index, entry)) = entries.next() {
+            let label = object.label();
+            let mut entries = self.of.acknowledge.iter().enumerate();
+            if let Some((index, entry)) = entries.find(|(_, entry)| entry.explains(&label, pointer, real)) {
                 hit.class = "acknowledged";
                 hit.reason = Some(entry.reason.clone());
                 self.used.insert(index);
@@ -290,190 +384,5 @@ impl Walk<'_> {
     }
 }
 
-/// Whether `Kind/name` or `Kind/namespace/name` is the object.
-fn names(text: &str, object: &Object) -> bool {
-    text == object.label() || text.split_once('/') == Some((object.kind(), object.name()))
-}
-
-fn is_host_char(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '-' | '_' | '.')
-}
-
-/// How far around a hit its host is looked for; names end at 253 characters (RFC 1123).
-const LONGEST_HOST: usize = 256;
-
-fn host_start(text: &str, from: usize) -> usize {
-    let before =
-        text[..from].char_indices().rev().take(LONGEST_HOST).take_while(|(_, c)| is_host_char(*c)).last();
-    before.map_or(from, |(at, _)| at)
-}
-
-fn host_end(text: &str, from: usize) -> usize {
-    let after = text[from..].char_indices().take(LONGEST_HOST).take_while(|(_, c)| is_host_char(*c)).last();
-    after.map_or(from, |(at, c)| from + at + c.len_utf8())
-}
-
-/// Whether the host is a mail address's domain (or Git's host): a plain local part, opened by nothing that a URL's
-/// userinfo could have before it, and no port or path behind.
-fn is_mail(before: &str, after: &str) -> bool {
-    let Some(local) = before.strip_suffix('@') else { return false };
-    let rest =
-        local.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-'));
-    let word = rest
-        .rsplit(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<'))
-        .next()
-        .unwrap_or(rest);
-    let opened =
-        word.is_empty() || word.ends_with("mailto:") || word.ends_with([',', ';', '=', '(', '[', '|', ':']);
-    let url = word.contains("://") || (word.ends_with(':') && !word.ends_with("mailto:"));
-    let git = &local[rest.len()..] == "git";
-    let address = match after.chars().next() {
-        Some('/' | '?' | '#') => true,
-        Some(':') => !git || after[1..].starts_with(|c: char| c.is_ascii_digit() || c == '/'),
-        _ => false,
-    };
-    rest.len() < local.len() && opened && !url && !address
-}
-
-fn is_urn(before: &str) -> bool {
-    let ends = |c: char| c.is_whitespace() || "\"'`<>()[]{},;=|".contains(c);
-    before.rsplit(ends).next().is_some_and(|word| word.starts_with("urn:"))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use lathe_manifest::json;
-
-    fn hits(object: &str) -> Vec<(String, &'static str)> {
-        let object = Object::added(json::parse(object).unwrap()).unwrap();
-        let territory = Territory {
-            review_domain: "rv.example.org".into(),
-            zones: vec!["example.org".into()],
-            keep: vec!["aai.example.org".into()],
-            shared_services: vec!["smtp.mail".into()],
-        };
-        let environment = Environment {
-            name: "review".into(),
-            project: "p".into(),
-            namespace: "p-1".into(),
-            review: None,
-            hosts: [("portal.example.org".to_owned(), "portal-1.rv.example.org".to_owned())].into(),
-            territory: None,
-        };
-        let acknowledge =
-            [Acknowledge { object: "ConfigMap/m".into(), pointer: "/data/ack".into(), reason: "why".into() }];
-        let namespaces = ["portal".to_owned()].into();
-        let services = [("backend".to_owned(), "portal".to_owned())].into();
-        let search = Search {
-            environment: &environment,
-            territory: &territory,
-            namespaces: &namespaces,
-            services: &services,
-            acknowledge: &acknowledge,
-        };
-        let closure = search.check([&object].into_iter());
-        closure.hits.into_iter().map(|hit| (format!("{} {}", hit.pointer, hit.host), hit.class)).collect()
-    }
-
-    fn classes(data: &str) -> Vec<(String, &'static str)> {
-        hits(&format!(
-            r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"m","namespace":"p-1"}},"data":{data}}}"#
-        ))
-    }
-
-    fn class(text: &str) -> Option<&'static str> {
-        let data = format!("{{\"a\":{}}}", json::to_string(&text.into()));
-        classes(&data).first().map(|(_, class)| *class)
-    }
-
-    #[test]
-    fn every_spelling_of_a_leftover_is_found() {
-        for text in [
-            "portal.example.org",
-            "https://PORTAL.example.org:8443/x",
-            r"^portal\.example\.org$",
-            "portal[.]example[.]org",
-            "https%3A%2F%2Fportal.example.org",
-            "https%253A%252F%252Fportal.example.org",
-            r"\nportal.example.org",
-            "*.portal.example.org",
-            "${P}.example.org",
-            "other.example.org",
-            "portal.example.org.evil.com",
-            "portal.example.org-old",
-            "https://user:pass@portal.example.org",
-            "mongodb://${U}:${P}@mongo.example.org:27017/portal",
-            "mongodb://$(U):$(P)@portal.example.org/x",
-            "u:p@portal.example.org:5432/db",
-            "root@db.example.org:/backup",
-            "unknown.rv.example.org",
-            "redis://:p*x@redis.example.org",
-            "amqps://user:pa,ss@rabbit.example.org?heartbeat=10",
-            "redis://:p=x@portal.example.org",
-            "backup@files.example.org:backup/",
-            "https://*.aai.example.org",
-            "proxy_pass http://backend.portal;",
-            "http://operator-made.portal:8080/",
-            "mongodb://mongo-0.mongo.portal:27017,mongo-1.mongo.portal:27017",
-            "Basic dTpwb3J0YWwuZXhhbXBsZS5vcmc=",
-            "AUTH=dTpwb3J0YWwuZXhhbXBsZS5vcmc=",
-            "/x/dTpwb3J0YWwuZXhhbXBsZS5vcmc/y",
-            "mongo.portal.svc.cluster.local",
-            "rabbit@$(POD).rabbit.portal.svc",
-            "${HOST}.portal.svc.cluster.local",
-            "db.other.svc:5432",
-        ] {
-            assert_eq!(class(text), Some("leftover"), "{text}");
-        }
-        assert_eq!(classes(r#"{"apiVersion":"https://portal.example.org"}"#)[0].1, "leftover");
-    }
-
-    #[test]
-    fn what_may_stay_is_told_apart() {
-        assert_eq!(class("https://portal-1.rv.example.org/x"), Some("rewritten"));
-        assert_eq!(class("aai.example.org"), Some("kept"));
-        assert_eq!(class("x?u=https%3A%2F%2Faai.example.org"), Some("kept"));
-        for text in ["mailto:a@portal.example.org", "a%40portal.example.org", "git@portal.example.org:g/r"] {
-            assert_eq!(class(text), Some("protected"), "{text}");
-        }
-        assert_eq!(class("urn:geant:portal.example.org:x#aai"), Some("protected"));
-        for text in [
-            "myexample.org",
-            "mongo.p-1.svc.cluster.local",
-            "smtp.mail.svc",
-            "service.svc",
-            "x.p-1.svcs",
-            "kubernetes.default.svc",
-            "import com.backend.portal;",
-            "backend.portal: x",
-        ] {
-            assert_eq!(class(text), None, "{text}");
-        }
-        assert_eq!(
-            classes(r#"{"ack":"x.example.org"}"#),
-            [("/data/ack x.example.org".to_owned(), "acknowledged")]
-        );
-        assert_eq!(classes(r#"{"portal.example.org.crt":"x"}"#)[0].1, "leftover");
-    }
-
-    #[test]
-    fn of_a_secret_only_the_needle_is_told() {
-        let secret = r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s","namespace":"p-1"},
-            "data":{"b":"aHVudGVyNC5leGFtcGxlLm9yZw=="},"stringData":{"a":"hunter2.example.org","u":"x@hunter3.portal.svc"}}"#;
-        let told: Vec<String> = hits(secret).into_iter().map(|(place, _)| place).collect();
-        let want = ["/data/b example.org", "/stringData/a example.org", "/stringData/u (…).portal.svc"];
-        assert_eq!(told, want);
-    }
-
-    #[test]
-    fn nothing_stands_in_or_names_another_namespace() {
-        let object = r#"{"apiVersion":"x.io/v1","kind":"Route","metadata":{"name":"r","namespace":"portal"},"spec":{"ref":{"namespace":"portal"}}}"#;
-        let told: Vec<String> = hits(object).into_iter().map(|(place, _)| place).collect();
-        assert_eq!(told, [" portal", "/spec/ref/namespace portal"]);
-        let object = r#"{"apiVersion":"x.io/v1","kind":"Route","metadata":{"name":"r","namespace":"p-1","annotations":{"a":"portal/cert","b":"portal-auth@kubernetescrd","c/release-namespace":"portal","d":"portals/x"}},
-            "spec":{"args":["--namespace=portal","--x=portal"],"principal":"cluster.local/ns/portal/sa/x","gateways":["portal/gw"],"limits":{"example.org/gpu":1}}}"#;
-        let told: Vec<String> = hits(object).into_iter().map(|(place, _)| place).collect();
-        assert_eq!(told.len(), 6, "{told:?}");
-    }
-}
+mod tests;

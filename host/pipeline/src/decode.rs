@@ -1,8 +1,10 @@
-//! Text as it may be read by whoever uses it: percent and backslash escapes undone, base64 of Secrets decoded.
+//! Text as it may be read by whoever uses it: percent and backslash escapes undone, embedded YAML and JSON read, base64 of
+//! Secrets decoded.
 
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine as _, alphabet};
+use lathe_manifest::{ReadOptions, Reader, Value};
 
 /// Dots that browsers and regular expressions take for one.
 const DOTS: &[&str] = &["[.]", "&#46;", "&#x2e;", "&#x2E;", "&period;", "\u{3002}", "\u{ff0e}", "\u{ff61}"];
@@ -43,6 +45,37 @@ pub(crate) fn unescape(text: &str) -> Option<String> {
     }
     // A lone backslash before a dot is what is left of `\\.`.
     Some(String::from_utf8_lossy(&out).replace("\\.", "."))
+}
+
+/// The texts of a YAML or JSON text in which quoted texts hold escapes, keys among them.
+pub(crate) fn embedded(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    if text.contains('\\') && text.contains('"') {
+        let options = ReadOptions { lenient_duplicates: true, ..ReadOptions::default() };
+        let documents = Reader::documents(options, "text", text.as_bytes()).unwrap_or_default();
+        for document in &documents {
+            texts(document, &mut found);
+        }
+    }
+    found
+}
+
+fn texts(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::String(text) => found.push(text.to_string()),
+        Value::Array(items) => {
+            for item in items {
+                texts(item, found);
+            }
+        }
+        Value::Object(map) => {
+            for (key, value) in map.iter() {
+                found.push(key.to_owned());
+                texts(value, found);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Base64 as lenient as Go's decoder: line feeds and leftover bits do not matter.

@@ -1,14 +1,18 @@
 //! A plugin's edits applied to the tree that the host owns. A plugin that answers nonsense is a fault, told by name.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use lathe_manifest::{Edit, Object, Pointer, Value, json, leaf};
 use lathe_runtime::types::{Edit as Answer, Location, Write};
+use lathe_secrets::{Seal, is_secret_field};
 
+use crate::connect;
 use crate::floats::{self, Integers};
 use crate::problem::Problem;
 use crate::provenance::Provenance;
+use crate::render::Revealed;
 use crate::scope::Scope;
 use crate::tree::Tree;
 
@@ -24,6 +28,9 @@ pub(crate) struct Editor<'a> {
     /// Its settings, from which it may take values.
     pub(crate) config: &'a Value,
     pub(crate) scope: Scope<'a>,
+    /// Takes values in again that it was shown.
+    pub(crate) seal: &'a Mutex<Seal>,
+    pub(crate) revealed: &'a Revealed,
 }
 
 /// Applies the edits in order, within the plugin's deadline. Tells how many leaves changed; on an error, and where something
@@ -35,7 +42,7 @@ pub(crate) fn apply(
     provenance: &mut Provenance,
     beyond: &mut Vec<Problem>,
 ) -> Result<usize, Problem> {
-    let Editor { plugin, keys, deadline, config, scope } = editor;
+    let Editor { plugin, keys, deadline, config, scope, seal, revealed } = editor;
     let started = Instant::now();
     let mut changed = 0;
     let mut positions = tree.positions();
@@ -54,6 +61,9 @@ pub(crate) fn apply(
                 })?;
                 refuse_list(&object, plugin)?;
                 beyond.extend(scope.judge_whole(plugin, &object, true));
+                if revealed.holds(&text) {
+                    beyond.push(shown(plugin, object.label(), String::new()));
+                }
                 if floats::holds_large(&object.value) {
                     suspects.push(((object.label(), String::new()), object.value.clone()));
                 }
@@ -93,15 +103,28 @@ pub(crate) fn apply(
     }
     for (key, before) in &before {
         let key = *key;
-        let Some(entry) = positions.get(&key).and_then(|at| tree.entries.get(*at)) else { continue };
+        let Some(entry) = positions.get(&key).and_then(|at| tree.entries.get_mut(*at)) else { continue };
+        if revealed.keys.contains(&key) {
+            connect::lock(seal).conceal(key, plugin, before, &mut entry.object);
+            if !entry.object.is_secret() {
+                beyond.push(shown(plugin, before.label(), "/kind".to_owned()));
+            }
+        }
+        let entry = &*entry;
         if !is_named(&entry.object) || !entry.object.is_typed() {
             let told = format!("leaves {} without apiVersion, kind or name", entry.object.label());
             return Err(fault(plugin, &told));
         }
         refuse_list(&entry.object, plugin)?;
         let changes = leaf::changes(&before.value, &entry.object.value);
-        beyond.extend(scope.judge(plugin, before, &entry.object, &changes));
+        beyond.extend(scope.judge(plugin, before, &entry.object, &changes, revealed.keys.contains(&key)));
         for change in &changes {
+            let told =
+                |value: Option<&Value>| value.is_some_and(|value| revealed.holds(&json::to_string(value)));
+            if !is_secret_field(&entry.object, &change.pointer) && told(change.after) && !told(change.before)
+            {
+                beyond.push(shown(plugin, entry.object.label(), change.pointer.clone()));
+            }
             let Some(after) = change.after.filter(|after| floats::holds_large(after)) else { continue };
             let at = (entry.object.label(), change.pointer.clone());
             if change.before.is_some_and(|before| floats::is_rounded(before, after)) {
@@ -140,6 +163,11 @@ fn given(tree: &Tree, keys: &[u32], config: &Value, before: &BTreeMap<u32, Objec
 fn rounded(plugin: &str, (object, pointer): (String, String)) -> Problem {
     let told = "the plugin writes an integer as its language's floating point rounds it";
     Problem::new("rounded-number", told).at(object, pointer).by(plugin)
+}
+
+fn shown(plugin: &str, object: String, pointer: String) -> Problem {
+    let told = "the plugin writes a value of a Secret that it was shown to a place where no secret may stand";
+    Problem::new("reveal", told).at(object, pointer).by(plugin)
 }
 
 fn change(

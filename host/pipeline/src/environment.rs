@@ -1,13 +1,13 @@
 //! One environment, resolved: who it is, its namespace, its hosts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use lathe_manifest::Value;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::file::Pipeline;
+use crate::file::{EnvironmentSpec, Pipeline};
 use crate::slug;
+use crate::territory::Territory;
 
 /// The plugin whose config names hosts.
 pub(crate) const REVIEW_HOSTS: &str = "builtin:review-hosts";
@@ -37,16 +37,9 @@ pub struct Review {
     pub id: String,
     /// The name part that namespace and hosts are made of.
     pub slug: String,
-}
-
-/// What review-hosts' config says of hosts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Territory {
-    pub(crate) review_domain: String,
-    pub(crate) zones: Vec<String>,
-    pub(crate) keep: Vec<String>,
-    /// Services of other namespaces that a review may use, as `name.namespace`.
-    pub(crate) shared_services: Vec<String>,
+    /// The pool's slot that its hosts are made of instead, where the environment has a pool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slot: Option<String>,
 }
 
 /// Why there is no such environment.
@@ -59,18 +52,35 @@ pub enum EnvironmentError {
     /// The pipeline file does not add up.
     #[error("{}", .0.join("\n"))]
     Invalid(Vec<String>),
+    /// The environment has a pool, and nobody said which slot of it the review holds.
+    #[error(
+        "environment `{environment}` takes its hosts from a pool, and review {review} holds no slot of it"
+    )]
+    NoLease {
+        /// The environment's name.
+        environment: String,
+        /// The review's id.
+        review: String,
+    },
 }
 
 impl Environment {
-    /// Resolves what the command line asks for.
+    /// Resolves what the command line asks for. `slot` is the one that the review holds of the environment's pool.
     pub fn resolve(
         pipeline: &Pipeline,
         name: Option<&str>,
         review: Option<&str>,
+        slot: Option<&str>,
     ) -> Result<Self, EnvironmentError> {
         let usage = |text: String| Err(EnvironmentError::Usage(text));
         let names = || pipeline.environments.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        let Some(name) = name else {
+        let mut reviews = pipeline.environments.iter().filter(|(_, spec)| spec.review);
+        // A review's id says enough where there is one class of reviews.
+        let only = match (reviews.next(), reviews.next()) {
+            (Some((name, _)), None) if review.is_some() => Some(name.as_str()),
+            _ => None,
+        };
+        let Some(name) = name.or(only) else {
             return usage(format!("`--env NAME` is needed; the pipeline has {}", names()));
         };
         let Some(spec) = pipeline.environments.get(name) else {
@@ -101,9 +111,7 @@ impl Environment {
                 "`--review` takes an id of at most 63 letters, digits, `-`, `_` and `.`, as labels do"
                     .to_owned(),
             ),
-            (true, Some(id)) => {
-                Self::review(pipeline, name, &spec.namespace, project, id).map_err(EnvironmentError::Invalid)
-            }
+            (true, Some(id)) => Self::review(pipeline, name, spec, project, id, slot),
         }
     }
 
@@ -111,6 +119,14 @@ impl Environment {
     pub fn to_json(&self) -> String {
         // Plain data always serializes.
         serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The service key that each source host stands under in the pipeline, and the one of the front page.
+    pub fn service_keys(&self) -> (Vec<(&str, &str)>, Option<&str>) {
+        let territory = self.territory.as_ref();
+        let keys = territory.into_iter().flat_map(|territory| &territory.keys);
+        let keys = keys.map(|(host, key)| (host.as_str(), key.as_str())).collect();
+        (keys, territory.and_then(|territory| territory.url.as_deref()))
     }
 
     /// Project, environment and review id, which tell this environment from all others.
@@ -121,38 +137,40 @@ impl Environment {
     fn review(
         pipeline: &Pipeline,
         name: &str,
-        template: &str,
+        spec: &EnvironmentSpec,
         project: String,
         id: &str,
-    ) -> Result<Self, Vec<String>> {
+        slot: Option<&str>,
+    ) -> Result<Self, EnvironmentError> {
+        let invalid = |wrong: Vec<String>| EnvironmentError::Invalid(wrong);
+        let template = spec.namespace.as_str();
         let entries: Vec<_> =
             pipeline.transforms_in(name).filter(|(_, t)| t.plugin == REVIEW_HOSTS).collect();
         let (place, config) = match entries.as_slice() {
             [(index, transform)] if transform.selectors.is_some() => {
-                return Err(vec![format!(
-                    "transforms[{index}].match: {REVIEW_HOSTS} has to see all of a review"
-                )]);
+                let told = format!("transforms[{index}].match: {REVIEW_HOSTS} has to see all of a review");
+                return Err(invalid(vec![told]));
             }
             [(index, transform)] => (format!("transforms[{index}].config"), &transform.config),
-            _ => return Err(vec![format!("environment `{name}` is a review and needs {REVIEW_HOSTS} once")]),
+            _ => {
+                let told = format!("environment `{name}` is a review and needs {REVIEW_HOSTS} once");
+                return Err(invalid(vec![told]));
+            }
         };
         let mut wrong = Vec::new();
-        let keys = hosts_of(config).unwrap_or_else(|why| {
-            wrong.push(format!("{place}.{why}"));
-            BTreeMap::new()
-        });
-        let territory = territory_of(config, &place, &mut wrong);
+        let territory = Territory::read(config, &place, &mut wrong);
         if template.matches("{slug}").count() != 1 {
             wrong.push(format!("environments.{name}.namespace: a review's namespace holds `{{slug}}` once"));
         }
-        let longest = keys.values().map(String::len).max().unwrap_or(0);
-        let max =
-            (62_usize.saturating_sub(longest)).min((63 + "{slug}".len()).saturating_sub(template.len()));
+        let longest = territory.longest_key();
+        let room = (63 + "{slug}".len()).saturating_sub(template.len());
+        // In a pool the slot stands in the hosts, and the slug in the namespace alone.
+        let max = if spec.pool.is_some() { room } else { room.min(62_usize.saturating_sub(longest)) };
         let Some(slug) = slug::slug(&project, name, id, max) else {
             wrong.push(format!(
                 "environment `{name}`: service keys or namespace leave no room for a slug in 63 characters"
             ));
-            return Err(wrong);
+            return Err(invalid(wrong));
         };
         let namespace = template.replace("{slug}", &slug);
         if !is_label(&namespace) {
@@ -160,103 +178,36 @@ impl Environment {
                 "environments.{name}.namespace: `{namespace}` is no namespace name (RFC 1123 label)"
             ));
         }
-        let target = |key: &String| format!("{key}-{slug}.{}", territory.review_domain);
-        let hosts: BTreeMap<String, String> =
-            keys.iter().map(|(host, key)| (host.clone(), target(key))).collect();
-        check_hosts(&keys, &hosts, &territory, &place, &mut wrong);
-        if !wrong.is_empty() {
-            return Err(wrong);
+        let slot = match (&spec.pool, slot) {
+            (None, _) => None,
+            (Some(pool), Some(slot)) if pool.iter().any(|name| name == slot) => Some(slot.to_owned()),
+            (Some(_), Some(slot)) => {
+                let told = format!(
+                    "review {id} holds slot `{slot}`, which the pool of `{name}` does not have any more"
+                );
+                return Err(EnvironmentError::Usage(told));
+            }
+            (Some(_), None) => {
+                return Err(EnvironmentError::NoLease {
+                    environment: name.to_owned(),
+                    review: id.to_owned(),
+                });
+            }
+        };
+        for slot in spec.pool.iter().flatten() {
+            if !is_label(slot) || slot.len() + longest > 62 {
+                wrong.push(format!(
+                    "environments.{name}.pool: `{slot}` and the longest service key are no label of 63 characters"
+                ));
+            }
         }
-        let review = Some(Review { id: id.to_owned(), slug });
+        let hosts = territory.hosts(slot.as_deref().unwrap_or(&slug), &place, &mut wrong);
+        if !wrong.is_empty() {
+            return Err(invalid(wrong));
+        }
+        let review = Some(Review { id: id.to_owned(), slug, slot });
         Ok(Self { name: name.to_owned(), project, namespace, review, hosts, territory: Some(territory) })
     }
-}
-
-fn hosts_of(config: &Value) -> Result<BTreeMap<String, String>, String> {
-    let hosts = config
-        .get("hosts")
-        .and_then(Value::as_object)
-        .ok_or("hosts: a map of host to service key is needed")?;
-    hosts
-        .iter()
-        .map(|(host, key)| match key.as_str() {
-            Some(key) if is_label(key) => Ok((host.to_owned(), key.to_owned())),
-            _ => Err(format!("hosts: the service key of `{host}` is no DNS label")),
-        })
-        .collect()
-}
-
-fn territory_of(config: &Value, place: &str, wrong: &mut Vec<String>) -> Territory {
-    let mut list = |name: &str| -> Vec<String> {
-        let items = match config.get(name) {
-            None => &[],
-            Some(value) => value.as_array().unwrap_or_else(|| {
-                wrong.push(format!("{place}.{name}: a list of host names is expected"));
-                &[]
-            }),
-        };
-        items.iter().filter_map(Value::as_str).map(str::to_lowercase).collect()
-    };
-    let (zones, keep, shared_services) = (list("zones"), list("keep"), list("sharedServices"));
-    for (name, host) in zones.iter().map(|zone| ("zones", zone)).chain(keep.iter().map(|host| ("keep", host)))
-    {
-        if !is_domain(host) {
-            wrong.push(format!(
-                "{place}.{name}: `{host}` is no domain name; write it without `*.` and dots at its ends"
-            ));
-        }
-    }
-    let review_domain = config.get("reviewDomain").and_then(Value::as_str).unwrap_or_default().to_lowercase();
-    if !is_domain(&review_domain) {
-        wrong.push(format!("{place}.reviewDomain: a domain name is needed"));
-    }
-    Territory { review_domain, zones, keep, shared_services }
-}
-
-/// The map is one to one, and no target is a source, so that rendering a rendered review changes nothing.
-fn check_hosts(
-    keys: &BTreeMap<String, String>,
-    hosts: &BTreeMap<String, String>,
-    territory: &Territory,
-    place: &str,
-    wrong: &mut Vec<String>,
-) {
-    let mut seen = BTreeSet::new();
-    for (host, key) in keys {
-        if !seen.insert(key) {
-            wrong.push(format!("{place}.hosts: the service key `{key}` stands there twice"));
-        }
-        if host.to_lowercase() != *host || !is_domain(host) {
-            wrong.push(format!("{place}.hosts: `{host}` is no lower-case host name"));
-        }
-        if territory.keep.contains(host) {
-            wrong.push(format!("{place}.keep: `{host}` is mapped as well"));
-        }
-    }
-    for host in keys.keys().chain(&territory.keep) {
-        if is_within(host, &territory.review_domain) {
-            wrong.push(format!(
-                "{place}: `{host}` lies under the review domain `{}`",
-                territory.review_domain
-            ));
-        }
-    }
-    for target in hosts.values() {
-        if target.len() > 253 {
-            wrong.push(format!("{place}.reviewDomain: `{target}` is longer than 253 characters"));
-        }
-    }
-}
-
-/// Whether the host is the domain or below it.
-pub(crate) fn is_within(host: &str, domain: &str) -> bool {
-    host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-}
-
-fn is_domain(name: &str) -> bool {
-    name.contains('.')
-        && name.len() <= 253
-        && name.split('.').all(|label| is_label(label) || !label.is_ascii())
 }
 
 /// The value of a label, not empty; project, environment and review stand in labels.
@@ -268,7 +219,7 @@ pub(crate) fn is_label_value(text: &str) -> bool {
 }
 
 /// An RFC 1123 label.
-fn is_label(text: &str) -> bool {
+pub(crate) fn is_label(text: &str) -> bool {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     (1..=63).contains(&text.len())
         && text.bytes().all(inner)
@@ -290,7 +241,7 @@ mod tests {
     #[test]
     fn a_review_has_namespace_and_hosts_of_one_slug() {
         let pipeline = pipeline("{portal.example.org: portal}", "portal-{slug}");
-        let environment = Environment::resolve(&pipeline, Some("review"), Some("42")).unwrap();
+        let environment = Environment::resolve(&pipeline, Some("review"), Some("42"), None).unwrap();
         let slug = environment.review.as_ref().unwrap().slug.clone();
         assert_eq!(environment.namespace, format!("portal-{slug}"));
         assert_eq!(environment.hosts["portal.example.org"], format!("portal-{slug}.review.example.net"));
@@ -307,7 +258,7 @@ mod tests {
             (Some("review"), Some(" "), "at most 63 letters"),
             (Some("review"), Some("feature/login"), "at most 63 letters"),
         ] {
-            let error = Environment::resolve(&pipeline, name, review).unwrap_err();
+            let error = Environment::resolve(&pipeline, name, review, None).unwrap_err();
             assert!(matches!(&error, EnvironmentError::Usage(text) if text.contains(told)), "{error}");
         }
     }
@@ -323,7 +274,7 @@ mod tests {
             );
             let pipeline = Pipeline::parse("lathe.yaml", text.as_bytes()).unwrap();
             assert!(matches!(
-                Environment::resolve(&pipeline, Some("r"), Some("1")),
+                Environment::resolve(&pipeline, Some("r"), Some("1"), None),
                 Err(EnvironmentError::Invalid(_))
             ));
         }
@@ -344,8 +295,8 @@ mod tests {
                 "leave no room",
             ),
         ] {
-            let error =
-                Environment::resolve(&pipeline(hosts, namespace), Some("review"), Some("1")).unwrap_err();
+            let error = Environment::resolve(&pipeline(hosts, namespace), Some("review"), Some("1"), None)
+                .unwrap_err();
             assert!(
                 matches!(&error, EnvironmentError::Invalid(_)) && error.to_string().contains(told),
                 "{error}"

@@ -76,9 +76,25 @@ pub(crate) fn spelled_namespace<'t>(
         .find(|name| namespaces.contains(*name))
 }
 
-/// Names of objects, which claim no host though they may look like one.
-pub(crate) fn names_an_object(at: &str) -> bool {
-    at == "/metadata/name" || at.ends_with("/secretName")
+/// Names of objects, which claim no host though they may look like one: an object's own, that of a Secret with a certificate,
+/// and in a reference that of an object that is `there`.
+pub(crate) fn names_an_object(object: &Object, at: &str, there: impl Fn(&str) -> bool, text: &str) -> bool {
+    if at == "/metadata/name" {
+        // This one's name is the host that it claims.
+        return (object.group(), object.kind()) != ("serving.knative.dev", "DomainMapping");
+    }
+    if object.group().is_empty() && matches!(object.kind(), "ConfigMap" | "Secret") {
+        return false;
+    }
+    let mut segments = at.rsplit('/');
+    let last = segments.next().unwrap_or_default();
+    let holder = segments.find(|segment| !segment.bytes().all(|b| b.is_ascii_digit())).unwrap_or_default();
+    match last {
+        "secretName" | "credentialName" => true,
+        "claimName" | "configMapName" | "serviceAccountName" => there(text),
+        "name" => (holder.ends_with("Ref") || holder.ends_with("Refs")) && there(text),
+        _ => false,
+    }
 }
 
 /// Fields that hold a qualified name, as labels have: a prefix that claims no host, a slash, a name.

@@ -70,6 +70,14 @@ pub struct EnvironmentSpec {
     /// Inputs that take the place of the pipeline's.
     #[serde(default)]
     pub inputs: Option<Vec<String>>,
+    /// The namespace that holds its leases and other state; `lathe-system` where it is left out. Reviews and production do not share
+    /// one.
+    #[serde(default, rename = "opsNamespace")]
+    pub ops_namespace: Option<String>,
+    /// Slots of hosts that were registered before, as where a login takes no new ones: a review leases one, and its hosts are
+    /// `KEY-SLOT` in place of `KEY-{slug}`.
+    #[serde(default)]
+    pub pool: Option<Vec<String>>,
 }
 
 /// Where secrets come from.
@@ -104,6 +112,9 @@ pub struct TransformSpec {
     #[serde(default = "no_config")]
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub config: Value,
+    /// Secrets of the input, as `namespace/name` (or `name` where they name none), whose plain values it sees.
+    #[serde(default)]
+    pub reveal: BTreeSet<String>,
     /// What one call may use, where it is not the default.
     #[serde(default)]
     pub limits: Option<Limits>,
@@ -117,8 +128,28 @@ pub struct Acknowledge {
     pub object: String,
     /// JSON pointer of the field; the empty one is the whole object.
     pub pointer: String,
+    /// The one host, namespace or Service that may stand there; any where it is left out.
+    #[serde(default)]
+    pub host: Option<String>,
     /// Why.
     pub reason: String,
+}
+
+impl Acknowledge {
+    /// Whether it is about the object that is called so: `Kind/namespace/name`, or `Kind/name` alone.
+    pub(crate) fn names(&self, label: &str) -> bool {
+        let short = || {
+            let (kind, rest) = label.split_once('/')?;
+            Some((kind, rest.rsplit_once('/').map_or(rest, |(_, name)| name)))
+        };
+        self.object == label || self.object.split_once('/') == short()
+    }
+
+    /// Whether it explains that the host stands there.
+    pub(crate) fn explains(&self, label: &str, pointer: &str, host: &str) -> bool {
+        let named = |name: &String| name.to_lowercase() == host;
+        self.pointer == pointer && self.host.as_ref().is_none_or(named) && self.names(label)
+    }
 }
 
 fn no_config() -> Value {
@@ -191,6 +222,17 @@ impl Pipeline {
                 wrong.push(format!(
                     "transforms[{index}].plugin: `{plugin}` is none of `builtin:NAME`, `path:FILE`, `oci:REFERENCE`"
                 ));
+            }
+        }
+        for (name, environment) in &self.environments {
+            let pool = environment.pool.as_ref();
+            let distinct: Option<BTreeSet<&String>> = pool.map(|pool| pool.iter().collect());
+            if !environment.review && pool.is_some() {
+                wrong.push(format!("environments.{name}.pool: only a review has a pool"));
+            } else if distinct
+                .is_some_and(|distinct| distinct.is_empty() || distinct.len() != pool.map_or(0, Vec::len))
+            {
+                wrong.push(format!("environments.{name}.pool: a pool has one slot or more, each once"));
             }
         }
         for environment in self.environments.keys() {

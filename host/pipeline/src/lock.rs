@@ -58,6 +58,9 @@ pub struct Locked {
     /// What it may do besides.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub grants: BTreeSet<Grant>,
+    /// The Secrets of the input that it may see into.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub reveal: BTreeSet<String>,
     /// What one call may use.
     pub limits: Limits,
 }
@@ -120,12 +123,14 @@ impl Lock {
         for (name, now) in &wanted.plugins {
             let Some(then) = self.plugins.get(name) else {
                 let beyond = Limits::default().at_least(&now.limits) != Limits::default();
-                if beyond || !now.rights.is_empty() || !now.writes.is_empty() || !now.grants.is_empty() {
+                let asks = !now.rights.is_empty() || !now.writes.is_empty() || !now.reveal.is_empty();
+                if beyond || asks || !now.grants.is_empty() {
                     told.push(format!("{name}: not in the lock"));
                     let nothing = Locked {
                         rights: Vec::new(),
                         writes: BTreeSet::new(),
                         grants: BTreeSet::new(),
+                        reveal: BTreeSet::new(),
                         limits: Limits::default(),
                         ..now.clone()
                     };
@@ -142,6 +147,7 @@ impl Lock {
                 rights: union(&then.rights, &now.rights),
                 writes: then.writes.union(&now.writes).cloned().collect(),
                 grants: then.grants.union(&now.grants).copied().collect(),
+                reveal: then.reveal.union(&now.reveal).cloned().collect(),
                 ..then.clone()
             };
             let agreed = Locked {
@@ -182,7 +188,7 @@ impl Lock {
 
 impl Locked {
     fn of(prepared: &Prepared) -> Self {
-        let Prepared { plugin, builtin, manifest, limits, writes, grants } = prepared;
+        let Prepared { plugin, builtin, manifest, limits, writes, grants, reveal } = prepared;
         Self {
             digest: builtin.map_or_else(|| plugin.digest.clone(), |builtin| builtin.source.to_owned()),
             manifest: manifest.clone(),
@@ -192,6 +198,7 @@ impl Locked {
             rights: plugin.rights().into_iter().map(ToOwned::to_owned).collect(),
             writes: writes.clone(),
             grants: grants.clone(),
+            reveal: reveal.clone(),
             limits: limits.clone(),
         }
     }
@@ -222,11 +229,13 @@ impl Locked {
                 told.push(format!("{name}: does not ask for the {what} {gone} any more"));
             }
         }
-        let texts = |locked: &Self| -> [Vec<String>; 2] {
+        let texts = |locked: &Self| -> [Vec<String>; 3] {
             let grants = locked.grants.iter().map(|grant| grant.name().to_owned()).collect();
-            [grants, locked.writes.iter().map(ToString::to_string).collect()]
+            let writes = locked.writes.iter().map(ToString::to_string).collect();
+            [grants, writes, locked.reveal.iter().cloned().collect()]
         };
-        for (what, (then, now)) in ["grant", "write"].into_iter().zip(texts(self).into_iter().zip(texts(now)))
+        for (what, (then, now)) in
+            ["grant", "write", "reveal"].into_iter().zip(texts(self).into_iter().zip(texts(now)))
         {
             for added in now.iter().filter(|item| !then.contains(item)) {
                 told.push(format!("{name}: the pipeline adds the {what} `{added}`"));

@@ -51,6 +51,8 @@ pub struct Prepared {
     pub writes: BTreeSet<WriteRule>,
     /// What it may do besides, by all entries that name it.
     pub grants: BTreeSet<Grant>,
+    /// The Secrets that it may see into, by all entries that name it.
+    pub reveal: BTreeSet<String>,
 }
 
 /// The plugins of a pipeline, by the name that it gives them.
@@ -77,6 +79,7 @@ impl Plugins {
                 prepared.limits = prepared.limits.at_least(&transform.limits.clone().unwrap_or_default());
                 prepared.writes.extend(transform.writes.iter().cloned());
                 prepared.grants.extend(transform.grants.iter().copied());
+                prepared.reveal.extend(transform.reveal.iter().cloned());
             }
         }
         problems.sort();
@@ -130,6 +133,6 @@ impl Plugins {
 impl Prepared {
     fn of(plugin: Plugin) -> Self {
         let (limits, writes, grants) = (Limits::default(), BTreeSet::new(), BTreeSet::new());
-        Self { plugin, builtin: None, manifest: None, limits, writes, grants }
+        Self { plugin, builtin: None, manifest: None, limits, writes, grants, reveal: BTreeSet::new() }
     }
 }

@@ -41,6 +41,9 @@ pub struct PluginPolicy {
     /// The only grants that a pipeline may give. Built-in plugins have all of them.
     #[serde(deserialize_with = "given")]
     pub grants: Option<BTreeSet<Grant>>,
+    /// The only Secrets of an input, as `namespace/name`, that a plugin may be let see into, built in or not.
+    #[serde(deserialize_with = "given")]
+    pub reveal: Option<BTreeSet<String>>,
     /// The most that one call may use.
     #[serde(deserialize_with = "given")]
     pub limits: Option<MostLimits>,
@@ -128,8 +131,8 @@ impl Policy {
     }
 
     fn one(&self, name: &str, prepared: &Prepared) -> Vec<Problem> {
-        let Prepared { plugin, builtin, limits, grants, .. } = prepared;
-        let PluginPolicy { allow, rights, grants: allowed, limits: most } = &self.plugins;
+        let Prepared { plugin, builtin, limits, grants, reveal, .. } = prepared;
+        let PluginPolicy { allow, rights, grants: allowed, reveal: open, limits: most } = &self.plugins;
         let mut told = Vec::new();
         let named = |allow: &BTreeSet<String>| match builtin {
             Some(_) => allow.contains(name) || allow.contains("builtin:*"),
@@ -147,6 +150,12 @@ impl Policy {
             let beyond = grants.difference(allowed);
             told.extend(
                 beyond.map(|grant| format!("the policy does not allow the grant `{}`", grant.name())),
+            );
+        }
+        if let Some(open) = open {
+            let beyond = reveal.difference(open);
+            told.extend(
+                beyond.map(|name| format!("the policy does not let it see into the Secret `{name}`")),
             );
         }
         if let Some(most) = most {

@@ -3,6 +3,7 @@
 mod again;
 mod close;
 mod findings;
+mod reveal;
 mod settings;
 mod transform;
 
@@ -25,6 +26,7 @@ use crate::provenance::{Provenance, Write};
 use crate::report::{Changed, Report, SecretPlace};
 use crate::transcript::{self, Recorder, Transcript};
 use crate::tree::{Entry, Tree};
+pub(crate) use reveal::Revealed;
 
 /// Marks objects that still hold references.
 pub(crate) const SECRETS_ANNOTATION: &str = "lathe.dev/secrets";
@@ -88,6 +90,7 @@ impl Render<'_> {
             return run.finish();
         }
         run.check_settings();
+        run.check_reveal();
         run.seal();
         if !run.report.problems.is_empty() {
             // What could not be sealed is for no plugin to see.
@@ -131,6 +134,8 @@ pub(crate) struct Run<'a> {
     namespaces: BTreeSet<String>,
     /// The Services of the input, by name and namespace.
     services: BTreeSet<(String, String)>,
+    /// The Secrets of the input, as the pipeline names them.
+    secrets: BTreeMap<u32, String>,
     /// The plugins that look at one object at a time.
     per_object: BTreeSet<String>,
     transcript: Option<Transcript>,
@@ -153,19 +158,23 @@ impl<'a> Run<'a> {
             ("", "Namespace") => object.name().to_owned(),
             _ => object.namespace().to_owned(),
         };
-        let services =
-            objects.iter().filter(|object| object.kind() == "Service" && object.group().is_empty());
+        let tree = Tree::new(objects);
+        let objects = || tree.entries.iter().map(|entry| &entry.object);
+        let services = objects().filter(|object| object.kind() == "Service" && object.group().is_empty());
         let services =
             services.map(|object| (object.name().to_owned(), object.namespace().to_owned())).collect();
-        let namespaces = objects.iter().map(named).filter(|name| !name.is_empty()).collect();
+        let secrets = tree.entries.iter().filter(|entry| entry.object.is_secret());
+        let secrets = secrets.map(|entry| (entry.key, reveal::name_of(&entry.object))).collect();
+        let namespaces = objects().map(named).filter(|name| !name.is_empty()).collect();
         Self {
             of,
             namespaces,
             services,
+            secrets,
             per_object: BTreeSet::new(),
             transcript: None,
             holds_values: false,
-            tree: Tree::new(objects),
+            tree,
             seal: Arc::new(Mutex::new(seal)),
             intents: Arc::default(),
             provenance: Provenance::default(),
@@ -185,9 +194,8 @@ impl<'a> Run<'a> {
     fn start_transcript(&mut self) {
         if self.of.record {
             let environment = self.of.environment;
-            let review = environment.review.as_ref().map(|review| review.id.clone());
             let input = transcript::of_objects(self.tree.entries.iter().map(|entry| &entry.object));
-            self.transcript = Some(Transcript::new(&environment.name, review, self.of.lock.digest(), input));
+            self.transcript = Some(Transcript::new(environment, self.of.lock.digest(), input));
         }
     }
 

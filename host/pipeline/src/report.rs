@@ -107,6 +107,9 @@ pub struct Hit {
     pub kind: &'static str,
     /// The host, namespace or Service in lower case; of a Secret's value only the zone or namespace.
     pub host: String,
+    /// The host of production that a review's host stands for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
     /// Whether it stands in a value of a Secret.
     pub secret: bool,
     /// `rewritten`, `kept`, `protected`, `acknowledged` or `leftover`.

@@ -3,10 +3,12 @@
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 
 use crate::file::Pipeline;
+use crate::lease::Leases;
 use crate::lock::Lock;
 use crate::plugin_file::PluginFile;
 use crate::policy::Policy;
 use crate::report::Report;
+use crate::review::ReviewSummary;
 use crate::transcript::Transcript;
 use crate::trial::Case;
 
@@ -26,6 +28,8 @@ pub const SCHEMAS: &[Schema] = &[
     Schema { name: "plugin", make: || text::<PluginFile>(SchemaSettings::draft2020_12()) },
     Schema { name: "case", make: || text::<Case>(SchemaSettings::draft2020_12()) },
     Schema { name: "transcript", make: || text::<Transcript>(SchemaSettings::draft2020_12()) },
+    Schema { name: "leases", make: || text::<Leases>(SchemaSettings::draft2020_12()) },
+    Schema { name: "review", make: || text::<ReviewSummary>(SchemaSettings::draft2020_12().for_serialize()) },
     Schema { name: "report", make: || text::<Report>(SchemaSettings::draft2020_12().for_serialize()) },
 ];
 

@@ -169,13 +169,15 @@ impl<'a> Scope<'a> {
         Self { rules, grants }
     }
 
-    /// What of an object's changes goes beyond the scope. `before` is the object as the plugin was given it.
+    /// What of an object's changes goes beyond the scope. `before` is the object as the plugin was given it, but for values of a Secret
+    /// that it was `shown`.
     pub(crate) fn judge(
         &self,
         plugin: &str,
         before: &Object,
         after: &Object,
         changes: &[Change<'_>],
+        shown: bool,
     ) -> Vec<Problem> {
         let mut found = Vec::new();
         let label = before.label();
@@ -197,7 +199,8 @@ impl<'a> Scope<'a> {
             // What the host derived is a pointer.
             let place = Pointer::parse(&change.pointer).unwrap_or_default();
             let place = place.tokens();
-            if let Some((grant, what)) = protected(before, after, change, place) {
+            let guarded = protected(before, after, change, place);
+            if let Some((grant, what)) = guarded.filter(|(grant, _)| !(shown && *grant == Grant::TokenText)) {
                 self.need(grant, what, &mut found, &change.pointer, &told);
             }
             if self.rules.is_some_and(|rules| !rules.iter().any(|rule| rule.allows(before, place))) {
@@ -321,7 +324,11 @@ mod tests {
         let (before, after) = (object(kind, before), object(kind, after));
         let changes = leaf::changes(&before.value, &after.value);
         let scope = Scope::new(false, &rules, grants);
-        scope.judge("path:x", &before, &after, &changes).into_iter().map(|problem| problem.message).collect()
+        scope
+            .judge("path:x", &before, &after, &changes, false)
+            .into_iter()
+            .map(|problem| problem.message)
+            .collect()
     }
 
     #[test]
@@ -406,12 +413,13 @@ mod tests {
         let (before, after) = (secret("a"), secret("b"));
         let changes = leaf::changes(&before.value, &after.value);
         let rules = [WriteRule::try_from("* /**".to_owned()).unwrap()];
-        assert_eq!(Scope::new(false, &rules, &[]).judge("x", &before, &after, &changes).len(), 1);
+        assert_eq!(Scope::new(false, &rules, &[]).judge("x", &before, &after, &changes, false).len(), 1);
         let other = object("ConfigMap", r#""data":{}"#);
         let moved = leaf::changes(&before.value, &other.value);
-        let told = Scope::new(false, &rules, &[Grant::SecretMetadata]).judge("x", &before, &other, &moved);
+        let told =
+            Scope::new(false, &rules, &[Grant::SecretMetadata]).judge("x", &before, &other, &moved, false);
         assert!(told.len() == 2 && told[0].message.contains("drop-objects"), "{told:?}");
-        assert!(Scope::new(true, &[], &[]).judge("x", &before, &after, &changes).is_empty());
+        assert!(Scope::new(true, &[], &[]).judge("x", &before, &after, &changes, false).is_empty());
         assert_eq!(Scope::new(false, &rules, &[]).judge_whole("x", &before, true).len(), 1);
         assert_eq!(
             Scope::new(false, &rules, &[]).judge_whole("x", &object("Role", r#""rules":[]"#), false).len(),

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::connect;
+use crate::environment::Environment;
 use crate::file::API_VERSION;
 use crate::lock::OUTPUT;
 use crate::problem::Problem;
@@ -30,6 +31,9 @@ pub struct Transcript {
     /// The review, if it was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review: Option<String>,
+    /// The slot of a pool that it held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<String>,
     /// Digest of the lock.
     pub lock: String,
     /// Digest of the input's objects, with tokens in place of secrets.
@@ -128,13 +132,15 @@ impl Transcript {
         told
     }
 
-    pub(crate) fn new(environment: &str, review: Option<String>, lock: String, input: String) -> Self {
+    pub(crate) fn new(environment: &Environment, lock: String, input: String) -> Self {
+        let review = environment.review.as_ref();
         Self {
             api_version: API_VERSION.to_owned(),
             kind: "Transcript".to_owned(),
             output: OUTPUT,
-            environment: environment.to_owned(),
-            review,
+            environment: environment.name.clone(),
+            review: review.map(|review| review.id.clone()),
+            slot: review.and_then(|review| review.slot.clone()),
             lock,
             input,
             transforms: Vec::new(),

@@ -1,6 +1,6 @@
 //! A plugin tried on objects of its author's choice: what it changes, finds and uses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use lathe_manifest::{Map, Object, Pointer, Value, digest, json};
@@ -66,6 +66,7 @@ impl Trial<'_> {
         let name = self.plugin.name.clone();
         let everywhere = WriteRule::everywhere();
         let transform = TransformSpec {
+            reveal: BTreeSet::new(),
             plugin: name.clone(),
             environments: None,
             selectors: None,
@@ -74,7 +75,13 @@ impl Trial<'_> {
             config: case.config.clone(),
             limits: Some(self.limits.clone()),
         };
-        let spec = EnvironmentSpec { review: false, namespace: case.namespace.clone(), inputs: None };
+        let spec = EnvironmentSpec {
+            review: false,
+            namespace: case.namespace.clone(),
+            inputs: None,
+            ops_namespace: None,
+            pool: None,
+        };
         let pipeline = Pipeline {
             api_version: String::new(),
             kind: String::new(),
@@ -86,6 +93,7 @@ impl Trial<'_> {
             acknowledge: Vec::new(),
         };
         let prepared = Prepared {
+            reveal: BTreeSet::new(),
             plugin: self.plugin.clone(),
             builtin: None,
             manifest: None,

@@ -8,6 +8,7 @@ mod encoding;
 mod error;
 pub mod provider;
 pub mod reference;
+mod reveal;
 mod seal;
 mod sink;
 mod token;

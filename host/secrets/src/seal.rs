@@ -14,7 +14,7 @@ use crate::token::{self, Piece};
 const LONGEST_POINTER: usize = 4096;
 
 /// A field of an object: the object's key, which stays the same when it is renamed, and the pointer's text.
-type At = (u32, String);
+pub(crate) type At = (u32, String);
 
 /// Everything the host knows about the secrets of one run.
 #[derive(Clone, Debug)]
@@ -36,11 +36,11 @@ pub struct Seal {
 #[derive(Clone, Debug)]
 pub(crate) struct Issued {
     pub(crate) at: Option<At>,
-    content: Content,
+    pub(crate) content: Content,
 }
 
 #[derive(Clone, Debug)]
-enum Content {
+pub(crate) enum Content {
     /// A value that the input holds.
     Plain(Zeroizing<String>),
     /// A reference that the input holds.
@@ -63,7 +63,7 @@ pub(crate) struct Place {
     /// The text with its tokens as it must stand in the end; `None` where no secret may stand.
     pub(crate) joined: Option<String>,
     /// Whether a plugin has opened its references. What that plugin wrote counts, and nobody else's.
-    settled: bool,
+    pub(crate) settled: bool,
 }
 
 /// What is put in place of tokens.
@@ -202,13 +202,17 @@ impl Seal {
 
     fn issue_plain(&mut self, at: &At, index: usize, value: &str) -> String {
         let token = self.derive(at, "plain", &index.to_string());
-        let content = Content::Plain(Zeroizing::new(value.to_owned()));
-        self.tokens.insert(token.clone(), Issued { at: Some(at.clone()), content });
+        self.put_plain(token.clone(), at, value);
         token
     }
 
+    pub(crate) fn put_plain(&mut self, token: String, at: &At, value: &str) {
+        let content = Content::Plain(Zeroizing::new(value.to_owned()));
+        self.tokens.insert(token, Issued { at: Some(at.clone()), content });
+    }
+
     /// Follows from the place and what stands there, never from a value, so a token tells nothing of one.
-    fn derive(&self, at: &At, what: &str, text: &str) -> String {
+    pub(crate) fn derive(&self, at: &At, what: &str, text: &str) -> String {
         let identity = self.identities.get(&at.0).map_or("", String::as_str);
         token::derive(&[&self.derivation, identity, &at.1, what, text])
     }
@@ -411,21 +415,21 @@ impl Seal {
         Content::Refused
     }
 
-    fn refuse(&mut self, at: &At, kind: SecretErrorKind) {
+    pub(crate) fn refuse(&mut self, at: &At, kind: SecretErrorKind) {
         self.refusals.push(SecretError { object: self.label(at.0), pointer: at.1.clone(), kind });
     }
 }
 
 /// The fields of a Secret that hold values.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Field {
+pub(crate) enum Field {
     Data,
     StringData,
     /// What `kubectl apply` keeps of the Secret, values included.
     LastApplied,
 }
 
-fn secret_field(pointer: &str) -> Option<Field> {
+pub(crate) fn secret_field(pointer: &str) -> Option<Field> {
     if pointer == "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration" {
         return Some(Field::LastApplied);
     }

@@ -1,6 +1,6 @@
 //! `apply`: the objects of an environment, on the cluster.
 
-use lathe_cluster::{Action, Apply, Outcome};
+use lathe_cluster::{Action, Apply, Outcome, Owner};
 use lathe_manifest::Object;
 use lathe_pipeline::{Environment, as_is};
 
@@ -15,6 +15,8 @@ struct Wanted {
     objects: Vec<Object>,
     /// The namespace of objects that name none; the context's where this is empty.
     namespace: Option<String>,
+    /// Whose the namespace has to be, where it is there.
+    owner: Option<Owner>,
     /// Login clients that the workloads expect.
     clients: Vec<String>,
 }
@@ -36,6 +38,7 @@ pub(crate) fn run(flags: &cli::Apply, settings: &Settings) -> anyhow::Result<()>
         let apply = Apply {
             namespace: wanted.namespace.clone().unwrap_or_else(|| cluster.namespace.clone()),
             only_namespace: settings.namespace.is_some(),
+            owner: wanted.owner.clone(),
             dry_run,
             force_conflicts: flags.force_conflicts,
         };
@@ -69,7 +72,8 @@ fn rendered(project: &Project, flags: &cli::Apply, settings: &Settings) -> anyho
     let clients = rendered.report.clients.iter();
     let clients = clients.map(|declared| format!("client {}", declared.intent.name)).collect();
     let objects = rendered.objects.into_iter().map(|(_, object)| object).collect();
-    Ok(Wanted { objects, namespace: Some(environment.namespace), clients })
+    let owner = owner(&environment);
+    Ok(Wanted { objects, namespace: Some(environment.namespace), owner, clients })
 }
 
 /// Without a pipeline: the objects as they are.
@@ -90,7 +94,16 @@ fn files(flags: &cli::Apply, settings: &Settings) -> anyhow::Result<Wanted> {
     }
     let objects =
         as_is(inputs.objects).map_err(|problems| render::refused(&problems, "nothing is applied"))?;
-    Ok(Wanted { objects, namespace: settings.namespace.clone(), clients: Vec::new() })
+    Ok(Wanted { objects, namespace: settings.namespace.clone(), owner: None, clients: Vec::new() })
+}
+
+/// A review's namespace is its own; one that is there already has to say so.
+fn owner(environment: &Environment) -> Option<Owner> {
+    let [project, name, review] = environment.identity();
+    let labels = [("project", project), ("environment", name), ("review", review)];
+    let labels = labels.map(|(label, value)| (format!("lathe.dev/{label}"), value.to_owned()));
+    let namespace = environment.namespace.clone();
+    environment.review.is_some().then(|| Owner { namespace, labels: labels.into() })
 }
 
 /// An environment has one namespace, which a flag may repeat and not change.

@@ -18,7 +18,7 @@ pub(crate) fn run(flags: &cli::Check, settings: &Settings) -> anyhow::Result<()>
     // Standard input can be read once only.
     let files = if flags.source.filename.is_empty() { None } else { Some(project::files(&flags.source)?) };
     for target in targets(&project, &flags.target) {
-        let environment = project.environment(&target)?;
+        let environment = project.environment_or_any(&target)?;
         let inputs = match &files {
             Some(files) => files.clone(),
             None => project.inputs(&flags.source, &environment)?,
@@ -63,5 +63,6 @@ fn targets(project: &Project, flags: &Target) -> Vec<Target> {
             .or_else(|| is_review.then(|| ANY_REVIEW.to_owned()))
             .filter(|_| is_review || flags.env.is_some())
     };
-    names.iter().map(|name| Target { env: Some(name.clone()), review: review(name) }).collect()
+    let target = |name: &String| Target { env: Some(name.clone()), review: review(name), ..flags.clone() };
+    names.iter().map(target).collect()
 }

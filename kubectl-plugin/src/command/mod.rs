@@ -11,6 +11,7 @@ mod plugin;
 mod project;
 mod render;
 mod replay;
+mod review;
 mod version;
 
 use crate::cli::Command;
@@ -29,6 +30,7 @@ pub(crate) fn run(command: &Command, settings: &Settings) -> anyhow::Result<()> 
         Command::Check(flags) => check::run(flags, settings),
         Command::Explain(flags) => explain::run(flags, settings),
         Command::Replay(flags) => replay::run(flags, settings),
+        Command::Review(verb) => review::dispatch(verb, settings),
         Command::Plugin(verb) => plugin::dispatch(verb, settings),
         Command::Version(flags) => version::run(flags),
         Command::Completion(flags) => completion::run(flags),

@@ -13,9 +13,10 @@ use lathe_pipeline::{
 use lathe_runtime::Runtime;
 
 use super::output_dir::LIST;
-use crate::cli::{Source, Target};
+use super::review::state;
+use crate::cli::{Ci, Source, Target};
 use crate::console::{self, Failure};
-use crate::settings::Settings;
+use crate::settings::{Settings, variable};
 use crate::supply::{self, Want};
 
 /// A pipeline and where it lies.
@@ -64,8 +65,63 @@ impl Project {
 
     /// The environment that the flags name.
     pub(crate) fn environment(&self, target: &Target) -> anyhow::Result<Environment> {
-        let resolved = Environment::resolve(&self.pipeline, target.env.as_deref(), target.review.as_deref());
+        let review = review_of(target)?;
+        let slot = self.slot(target, review.as_deref())?;
+        self.resolve(target.env.as_deref(), review.as_deref(), slot.as_deref())
+    }
+
+    /// The same; where nobody says which slot of a pool it holds, the first stands for all.
+    pub(crate) fn environment_or_any(&self, target: &Target) -> anyhow::Result<Environment> {
+        let review = review_of(target)?;
+        let first = || {
+            let spec = target.env.as_ref().and_then(|name| self.pipeline.environments.get(name));
+            spec.and_then(|spec| spec.pool.as_ref()?.first().cloned())
+        };
+        let slot = self.slot(target, review.as_deref())?.or_else(first);
+        self.resolve(target.env.as_deref(), review.as_deref(), slot.as_deref())
+    }
+
+    /// The slot that the file of leases gives the review.
+    fn slot(&self, target: &Target, review: Option<&str>) -> anyhow::Result<Option<String>> {
+        let (Some(file), Some(review)) = (&target.state, review) else { return Ok(None) };
+        let leases = state::read(file)?;
+        let named = self.review_class(target);
+        let slot = named.and_then(|name| leases.slot(self.pipeline.project(), name, review));
+        Ok(slot.map(ToOwned::to_owned))
+    }
+
+    /// The environment that the flags name, or the only one of reviews.
+    fn review_class<'a>(&'a self, target: &'a Target) -> Option<&'a str> {
+        let reviews = self.pipeline.environments.iter().filter(|(_, spec)| spec.review);
+        let names: Vec<&str> = reviews.map(|(name, _)| name.as_str()).collect();
+        let only = if let [only] = names.as_slice() { Some(*only) } else { None };
+        target.env.as_deref().or(only)
+    }
+
+    /// Environment and review whose slot of a pool the flags ask for.
+    pub(crate) fn pool_target(&self, target: &Target) -> anyhow::Result<(String, String)> {
+        let resolved = self.environment_or_any(&Target {
+            state: None,
+            env: self.review_class(target).map(ToOwned::to_owned),
+            ..target.clone()
+        })?;
+        let review = resolved.review.map(|review| review.id);
+        let review = review.ok_or_else(|| Failure::usage("a review holds a lease, and this is none"))?;
+        Ok((resolved.name, review))
+    }
+
+    /// Resolves an environment by its names.
+    pub(crate) fn resolve(
+        &self,
+        env: Option<&str>,
+        review: Option<&str>,
+        slot: Option<&str>,
+    ) -> anyhow::Result<Environment> {
+        let resolved = Environment::resolve(&self.pipeline, env, review, slot);
         resolved.map_err(|error| match error {
+            error @ EnvironmentError::NoLease { .. } => Failure::refused(error.to_string(), &[])
+                .with_hint("`review lease -o json > FILE` takes one, and `--state FILE` tells of it")
+                .into(),
             EnvironmentError::Invalid(lines) => {
                 let file = self.file.display();
                 let problems: Vec<Problem> =
@@ -197,9 +253,30 @@ impl Project {
         read(&self.folder, paths, source)
     }
 
+    /// Whether the pipeline names manifests for the environment.
+    pub(crate) fn has_inputs(&self, environment: &Environment) -> bool {
+        let own = self.pipeline.environments.get(&environment.name).and_then(|spec| spec.inputs.as_ref());
+        !own.unwrap_or(&self.pipeline.inputs).is_empty()
+    }
+
     /// `-p …` as it has to be given to other commands.
     pub(crate) fn flag(&self) -> String {
         if self.folder == Path::new(".") { String::new() } else { format!(" -p {}", self.folder.display()) }
+    }
+}
+
+/// The review's id: as given, or as the CI has it.
+fn review_of(target: &Target) -> anyhow::Result<Option<String>> {
+    match target.from {
+        None => Ok(target.review.clone()),
+        Some(Ci::Gitlab) => {
+            let id = variable("CI_MERGE_REQUEST_IID").filter(|id| !id.is_empty());
+            let missing = || {
+                Failure::usage("`--from gitlab` reads CI_MERGE_REQUEST_IID, which is not set")
+                    .with_hint("GitLab sets it in merge request pipelines only (`rules: [if: $CI_PIPELINE_SOURCE == \"merge_request_event\"]`)")
+            };
+            Ok(Some(id.ok_or_else(missing)?))
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use lathe_runtime::Plugin;
 
 use super::project::{self, Project, Ready};
 use super::render;
-use crate::cli::{Replay, Target};
+use crate::cli::Replay;
 use crate::console::{self, Failure};
 use crate::diff;
 use crate::settings::Settings;
@@ -20,8 +20,8 @@ pub(crate) fn run(flags: &Replay, settings: &Settings) -> anyhow::Result<()> {
     let transcript = Transcript::parse(&name, &bytes)
         .map_err(|problems| Failure::refused("the transcript is wrong", &problems))?;
     let project = Project::need(flags.source.pipeline.as_deref())?;
-    let target = Target { env: Some(transcript.environment.clone()), review: transcript.review.clone() };
-    let environment = project.environment(&target)?;
+    let Transcript { environment, review, slot, .. } = &transcript;
+    let environment = project.resolve(Some(environment), review.as_deref(), slot.as_deref())?;
     let ready = project.ready_offline(settings)?;
     let objects = project.inputs(&flags.source, &environment)?.objects;
     let rendered = |ready: &Ready, objects| {

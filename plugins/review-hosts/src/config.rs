@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use lathe_sdk::{Value, json};
 use serde::Deserialize;
 
-/// What the pipeline entry says. `reviewDomain`, `hosts`, `zones` and `sharedServices` are the host's to use: it
-/// makes the environment's host map and the closure from them.
+/// What the pipeline entry says. `reviewDomain`, `hosts`, `zones` and `url` are the host's to use: it makes the environment's
+/// host map and the closure from them.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Config {
@@ -16,30 +16,148 @@ pub(crate) struct Config {
     _hosts: BTreeMap<String, String>,
     #[serde(rename = "zones", default)]
     _zones: Vec<String>,
+    #[serde(rename = "url", default)]
+    _url: Option<String>,
     /// Hosts that stay as they are.
     #[serde(default)]
     pub(crate) keep: Vec<String>,
-    #[serde(rename = "sharedServices", default)]
-    _shared_services: Vec<String>,
-    /// Cluster-scoped objects to leave out, as `Kind/name`.
+    /// Services of other namespaces that a review may use, as `name.namespace`.
+    #[serde(default)]
+    pub(crate) shared_services: Vec<String>,
+    /// Objects to leave out, as `Kind/name`.
     #[serde(default)]
     pub(crate) drop: Vec<String>,
+    /// `ClusterRole` objects that the cluster has already.
+    #[serde(default)]
+    shared_cluster_roles: Vec<String>,
+    /// `ClusterRoleBinding` objects that a review may have, under a name of its own.
+    #[serde(default)]
+    pub(crate) cluster_role_bindings: Vec<String>,
+    #[serde(default)]
+    pub(crate) shrink: Option<Shrink>,
+    /// `spec.hard` of a `ResourceQuota`.
+    #[serde(default)]
+    pub(crate) quota: BTreeMap<String, Value>,
+    #[serde(default)]
+    pub(crate) limit_range: Option<Limits>,
+    #[serde(default)]
+    pub(crate) network_policy: Option<Network>,
+    /// The `ClusterIssuer` of reviews.
+    #[serde(default)]
+    pub(crate) cluster_issuer: Option<String>,
+    /// The Secret with the reviews' wildcard certificate.
+    #[serde(default)]
+    pub(crate) tls_secret: Option<String>,
+    /// Secrets with the reviews' credentials for images.
+    #[serde(default)]
+    pub(crate) image_pull_secrets: Option<Vec<String>>,
+    /// Names of Jobs that run once per environment.
+    #[serde(default)]
+    pub(crate) seed: Vec<String>,
+}
+
+impl Config {
+    pub(crate) fn shares_role(&self, name: &str) -> bool {
+        self.shared_cluster_roles.iter().any(|shared| shared == name)
+    }
+}
+
+/// How much smaller than production a review is.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Shrink {
+    /// The most replicas; autoscalers and disruption budgets are left out.
+    #[serde(default)]
+    pub(crate) replicas: Option<u64>,
+    #[serde(default)]
+    pub(crate) suspend_cron_jobs: bool,
+    /// The most storage that a claim asks for.
+    #[serde(default)]
+    pub(crate) storage: Option<String>,
+}
+
+/// The item of a `LimitRange` for containers.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Limits {
+    #[serde(default)]
+    pub(crate) default: BTreeMap<String, Value>,
+    #[serde(default)]
+    pub(crate) default_request: BTreeMap<String, Value>,
+    #[serde(default)]
+    pub(crate) max: BTreeMap<String, Value>,
+    #[serde(default)]
+    pub(crate) min: BTreeMap<String, Value>,
+}
+
+/// Whom a review may talk to beside itself and the cluster's DNS.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Network {
+    /// Namespaces that may reach the review, such as the ingress controller's.
+    #[serde(default)]
+    pub(crate) from_namespaces: Vec<String>,
+    /// Namespaces that the review may reach; those of `sharedServices` are among them.
+    #[serde(default)]
+    pub(crate) to_namespaces: Vec<String>,
+    /// Addresses that the review may reach, such as the login's.
+    #[serde(default)]
+    pub(crate) to_addresses: Vec<Addresses>,
+}
+
+/// A range of addresses.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Addresses {
+    pub(crate) cidr: String,
+    #[serde(default)]
+    pub(crate) except: Vec<String>,
+    /// TCP ports; all where there are none.
+    #[serde(default)]
+    pub(crate) ports: Vec<u16>,
 }
 
 /// JSON Schema of the config.
 pub(crate) fn schema() -> Value {
-    let hosts = json!({"type": "array", "items": {"type": "string"}});
-    json!({
-        "type": "object",
-        "additionalProperties": false,
-        "required": ["reviewDomain", "hosts"],
-        "properties": {
-            "reviewDomain": {"type": "string"},
-            "hosts": {"type": "object", "additionalProperties": {"type": "string"}},
-            "zones": hosts,
-            "keep": hosts,
-            "sharedServices": hosts,
-            "drop": hosts,
-        },
-    })
+    let text = json!({"type": "string"});
+    let texts = json!({"type": "array", "items": text});
+    let quantities = json!({"type": "object", "additionalProperties": {"type": ["string", "number"]}});
+    let object = |properties: Value| json!({"type": "object", "additionalProperties": false, "properties": properties});
+    let mut addresses = object(json!({
+        "cidr": text,
+        "except": texts,
+        "ports": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 65535}},
+    }));
+    addresses["required"] = json!(["cidr"]);
+    let mut config = object(json!({
+        "reviewDomain": text,
+        "hosts": {"type": "object", "additionalProperties": text},
+        "zones": texts,
+        "keep": texts,
+        "url": text,
+        "sharedServices": texts,
+        "drop": texts,
+        "sharedClusterRoles": texts,
+        "clusterRoleBindings": texts,
+        "shrink": object(json!({
+            "replicas": {"type": "integer", "minimum": 0},
+            "suspendCronJobs": {"type": "boolean"},
+            "storage": {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?([kMGTPE]|[KMGTPE]i)?$"},
+        })),
+        "quota": quantities,
+        "limitRange": object(json!({
+            "default": quantities, "defaultRequest": quantities, "max": quantities, "min": quantities,
+        })),
+        "networkPolicy": object(json!({
+            "fromNamespaces": texts,
+            "toNamespaces": texts,
+            "toAddresses": {"type": "array", "items": addresses},
+        })),
+        "clusterIssuer": text,
+        "tlsSecret": text,
+        "imagePullSecrets": texts,
+        "seed": texts,
+    }));
+    config["required"] = json!(["reviewDomain", "hosts"]);
+    config
 }

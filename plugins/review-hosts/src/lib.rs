@@ -1,21 +1,45 @@
 //! Built-in plugin `review-hosts`: turns what production is called into what a review environment is called.
 //!
 //! Hosts by whole-token match in every text of every object, namespaces in the places that hold one, cluster-scoped
-//! objects refused. Nothing is guessed: a host in a routing field that has no target is an error. What slips through is
-//! found by the host's own closure after the last plugin, which shares no code with this.
+//! objects refused or made the environment's own, clashes taken away. Nothing is guessed: a host in a routing field that has no
+//! target is an error. What slips through is found by the host's own closure after the last plugin, which shares no code
+//! with this.
 
+mod certificate;
+mod checksum;
+mod clash;
+mod cluster_scoped;
 mod cluster_types;
 mod config;
+mod field;
+mod grammar;
+mod guard;
 mod host;
+mod hostless;
+mod json;
 mod namespace;
+mod own_namespace;
+mod pod;
+mod quantity;
+mod review_class;
+mod secret;
+mod seed;
+mod shrink;
+mod text;
+mod token;
 mod typed;
+mod walk;
 
-use lathe_sdk::{Descriptor, Location, Object, Outcome, Request, Scope, Transform, each_string};
+use std::collections::BTreeSet;
+
+use lathe_sdk::{Descriptor, Location, Object, Outcome, Request, Scope, Transform};
 
 use cluster_types::ClusterTypes;
 use config::Config;
 use host::HostMap;
 use namespace::Namespaces;
+use text::Rewriter;
+use walk::{Leaf, Role};
 
 /// The plugin.
 pub struct ReviewHosts;
@@ -34,148 +58,153 @@ impl Transform for ReviewHosts {
     fn transform(request: &Request) -> Result<Outcome, String> {
         let config: Config = request.config()?;
         let environment = &request.environment;
-        if environment.review.is_none() {
+        let Some(review) = &environment.review else {
             return Err(format!(
                 "environment `{}` is no review; limit this entry by `environments`",
                 environment.name
             ));
-        }
+        };
+        let objects = &request.objects;
         let hosts = HostMap::new(&environment.hosts, &config.keep);
-        let namespaces = Namespaces::new(&request.objects, &environment.namespace);
-        let cluster_types = ClusterTypes::new(&request.objects);
-        let mut outcome = Outcome::default();
-        for object in &request.objects {
-            if cluster_types.include(object) && !object.is("", "Namespace") {
-                cluster_scoped(object, &config, &mut outcome);
-                continue;
-            }
-            namespaces.apply(object, &mut outcome);
-            typed::check(object, &hosts, &mut outcome);
-            each_string(&object.value, &mut |pointer, text| {
-                if is_text(object, pointer) {
-                    rewrite(object, pointer, text, &hosts, &namespaces, &mut outcome);
-                }
-            });
+        let namespaces = Namespaces::new(objects, &environment.namespace);
+        let types = ClusterTypes::new(objects);
+        let mut run = Run {
+            config: &config,
+            rewriter: Rewriter { hosts: &hosts, namespaces: &namespaces },
+            policy: cluster_scoped::Policy::new(&config, &review.slug, objects),
+            checksum: checksum::of(&environment.hosts),
+            used: BTreeSet::new(),
+            outcome: Outcome::default(),
+        };
+        for object in objects.iter().filter(|object| !object.is("", "Namespace")) {
+            run.object(object, types.include(object));
         }
-        namespaces.ensure(&request.objects, environment, &mut outcome);
+        run.tell_unused();
+        let mut outcome = run.outcome;
+        own_namespace::ensure(objects, environment, &namespaces, &mut outcome);
+        guard::add(objects, &environment.namespace, &config, &mut outcome);
         Ok(outcome)
     }
 }
 
 lathe_sdk::register!(ReviewHosts);
 
-fn rewrite(
-    object: &Object,
-    pointer: &str,
-    text: &str,
-    hosts: &HostMap,
-    namespaces: &Namespaces,
-    outcome: &mut Outcome,
-) {
-    let rewritten = host::rewrite(
-        text,
-        |token| hosts.target(token).map(ToOwned::to_owned),
-        |token, after| namespaces.service(token, after),
-    );
-    let now = rewritten.as_deref().unwrap_or(text);
-    let followed = namespaces.follow_spelling(object, pointer, now).or_else(|| namespaces.follow_text(now));
-    if let Some(new) = followed.or(rewritten) {
-        outcome.set(object.key, pointer, new);
-    }
+struct Run<'a> {
+    config: &'a Config,
+    rewriter: Rewriter<'a>,
+    policy: cluster_scoped::Policy<'a>,
+    /// Of the host map.
+    checksum: String,
+    /// Entries of the config that named an object.
+    used: BTreeSet<&'a str>,
+    outcome: Outcome,
 }
 
-/// Whether the string is text in which hosts may stand, and not a name, a type, a selector or an image.
-fn is_text(object: &Object, pointer: &str) -> bool {
-    let data = matches!(object.kind.as_str(), "ConfigMap" | "Secret") && !pointer.starts_with("/metadata/");
-    if data {
-        return pointer != "/apiVersion" && pointer != "/kind";
+impl Run<'_> {
+    fn object(&mut self, object: &Object, cluster_scoped: bool) {
+        if let Some(entry) = self.config.drop.iter().find(|entry| names(entry, object)) {
+            self.used.insert(entry);
+            self.outcome.drop_object(object.key);
+            return;
+        }
+        let smaller = self.config.shrink.as_ref();
+        if cluster_scoped {
+            if !self.policy.apply(object, &mut self.outcome) {
+                return;
+            }
+        } else if smaller.is_some_and(|shrink| !shrink::apply(object, shrink, &mut self.outcome)) {
+            return;
+        } else {
+            self.outcome.set(object.key, "/metadata/namespace", self.rewriter.namespaces.target);
+        }
+        secret::check(object, &mut self.outcome);
+        typed::check(object, self.rewriter.hosts, self.rewriter.namespaces, &mut self.outcome);
+        self.strings(object);
+        self.policy.follow(object, &mut self.outcome);
+        let rewriter = &self.rewriter;
+        certificate::common_name(object, |text| rewriter.rewrite(text), &mut self.outcome);
+        clash::apply(object, &mut self.outcome);
+        review_class::apply(object, self.config, &mut self.outcome);
+        checksum::apply(object, &self.checksum, &mut self.outcome);
+        let seed = self.config.seed.iter().find(|name| object.is("batch", "Job") && **name == object.name);
+        if let Some(name) = seed {
+            self.used.insert(name);
+            seed::apply(object, &mut self.outcome);
+        }
+        let applied = "kubectl.kubernetes.io/last-applied-configuration";
+        if !object.value["metadata"]["annotations"][applied].is_null() {
+            // kubectl's copy of production's object, of which nothing follows for another one.
+            let pointer = format!("/metadata/annotations/{}", lathe_sdk::escape(applied));
+            self.outcome.remove(object.key, pointer);
+        }
     }
-    let types = ["apiVersion", "apiGroup"].iter().any(|name| pointer.rsplit('/').next() == Some(name));
-    if types || pointer.contains("/apiGroups/") || pointer.starts_with("/metadata/finalizers/") {
-        return false;
-    }
-    let fixed = [
-        "/apiVersion",
-        "/kind",
-        "/metadata/name",
-        "/metadata/generateName",
-        "/metadata/namespace",
-        "/metadata/labels/",
-    ];
-    if fixed.iter().any(|prefix| pointer == *prefix || (prefix.ends_with('/') && pointer.starts_with(prefix)))
-    {
-        return false;
-    }
-    let mut segments = pointer.rsplit('/');
-    let last = segments.next().unwrap_or_default();
-    let selector = pointer.contains("/matchLabels/")
-        || pointer.contains("/selector/")
-        || pointer.contains("/template/metadata/labels/");
-    let qualified = last == "topologyKey"
-        || (last == "key" && (pointer.contains("/tolerations/") || pointer.contains("/matchExpressions/")));
-    !selector && !qualified && last != "image"
-}
 
-fn cluster_scoped(object: &Object, config: &Config, outcome: &mut Outcome) {
-    let label = format!("{}/{}", object.kind, object.name);
-    if config.drop.contains(&label) {
-        outcome.drop_object(object.key);
-        return;
-    }
-    let message = format!(
-        "{label} is cluster-scoped, and a review must not touch what others share; take it out of the input or list it under `drop`"
-    );
-    outcome.error("cluster-scoped", message, Some(Location { object: object.key, pointer: String::new() }));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use lathe_sdk::{Environment, Review, Value, json};
-
-    fn request(objects: &[Value]) -> Request {
-        let environment = Environment {
-            name: "review".into(),
-            project: "portal".into(),
-            namespace: "portal-review-1-x".into(),
-            review: Some(Review { id: "1".into(), slug: "review-1-x".into() }),
-            hosts: [("portal.example.org".into(), "portal-review-1-x.review.example.net".into())].into(),
-        };
-        let objects = (0..).zip(objects).map(|(key, value)| Object {
-            key,
-            api_version: value["apiVersion"].as_str().unwrap().into(),
-            kind: value["kind"].as_str().unwrap().into(),
-            namespace: value["metadata"]["namespace"].as_str().unwrap_or_default().into(),
-            name: value["metadata"]["name"].as_str().unwrap_or_default().into(),
-            value: value.clone(),
+    fn strings(&mut self, object: &Object) {
+        let secret = object.is("", "Secret");
+        let data = secret || object.is("", "ConfigMap");
+        let (rewriter, outcome) = (&self.rewriter, &mut self.outcome);
+        let mut changed = false;
+        walk::strings(object, &mut |leaf| {
+            if secret::is_encrypted(leaf.text) && object.value["sops"].is_null() {
+                let at = Location { object: object.key, pointer: leaf.pointer.to_owned() };
+                outcome.error("sops", "this value is encrypted; decrypt it before", Some(at));
+            }
+            if let Some(new) = rewritten(&leaf, secret, data, rewriter) {
+                changed |= data && !leaf.pointer.starts_with("/metadata/");
+                outcome.set(object.key, leaf.pointer, new);
+            }
         });
-        let config = json!({"reviewDomain": "review.example.net", "hosts": {"portal.example.org": "portal"}, "zones": ["example.org"], "keep": ["aai.example.org"]});
-        Request { config, environment, objects: objects.collect() }
+        if changed && object.value["immutable"] == true {
+            let at = Location { object: object.key, pointer: "/immutable".to_owned() };
+            let told = "this cannot be changed once it is on the cluster, and its text follows the review's hosts; leave `immutable` out for reviews";
+            outcome.error("immutable", told, Some(at));
+        }
     }
 
-    #[test]
-    fn text_changes_and_names_do_not() {
-        let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "portal.example.org", "namespace": "portal", "labels": {"app": "portal.example.org"}},
-            "data": {"url": "https://portal.example.org/x", "mail": "a@portal.example.org", "db": "mongo.portal.svc.cluster.local"}});
-        let outcome = ReviewHosts::transform(&request(&[map])).unwrap();
-        let sets: Vec<_> = outcome.sets().collect();
-        assert_eq!(
-            sets,
-            [
-                (0, "/metadata/namespace", "\"portal-review-1-x\""),
-                (0, "/data/db", "\"mongo.portal-review-1-x.svc.cluster.local\""),
-                (0, "/data/url", "\"https://portal-review-1-x.review.example.net/x\""),
-            ]
-        );
+    fn tell_unused(&mut self) {
+        for (field, entries) in [("drop", &self.config.drop), ("seed", &self.config.seed)] {
+            for entry in entries.iter().filter(|entry| !self.used.contains(entry.as_str())) {
+                self.outcome.info(
+                    "unused",
+                    format!("`{field}` names `{entry}`, which is not in the input"),
+                    None,
+                );
+            }
+        }
     }
+}
 
-    #[test]
-    fn what_others_share_and_hosts_without_a_target_are_refused() {
-        let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "r"}});
-        let ingress = json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "i", "namespace": "portal"},
-            "spec": {"rules": [{"host": "other.example.org"}]}});
-        let outcome = ReviewHosts::transform(&request(&[role, ingress])).unwrap();
-        let codes: Vec<_> = outcome.findings().map(|(code, _)| code.to_owned()).collect();
-        assert_eq!(codes, ["cluster-scoped", "unmapped-host"]);
+/// The string as it is called in the review; `None` where it stays.
+fn rewritten(leaf: &Leaf<'_>, secret: bool, data: bool, rewriter: &Rewriter<'_>) -> Option<String> {
+    let Leaf { text, pointer, role, .. } = *leaf;
+    if secret && pointer.starts_with("/data/") {
+        return secret::data(pointer, text, rewriter);
     }
+    if secret && secret::is_docker_config(pointer) {
+        return None;
+    }
+    let namespaces = rewriter.namespaces;
+    let named = match role {
+        Role::Fixed => return None,
+        Role::Namespace => namespaces.follow_name(text),
+        Role::Namespaces => namespaces.follow_list(text),
+        Role::Text | Role::Qualified => None,
+    };
+    if named.is_some() {
+        return named;
+    }
+    let new = rewriter.rewrite(text);
+    let now = new.as_deref().unwrap_or(text);
+    let qualified = if role == Role::Qualified { namespaces.follow_qualified(now) } else { None };
+    let data = data && !pointer.starts_with("/metadata/");
+    qualified.or_else(|| namespaces.follow_text(now, data)).or(new)
+}
+
+/// Whether `Kind/name`, or `Kind/namespace/name`, is the object.
+fn names(entry: &str, object: &Object) -> bool {
+    let Some((kind, rest)) = entry.split_once('/') else { return false };
+    let name = rest.split_once('/').map_or(rest == object.name, |(namespace, name)| {
+        namespace == object.namespace && name == object.name
+    });
+    kind == object.kind && name
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use lathe_sdk::{Environment, Object, Outcome, Value, json};
+use lathe_sdk::Object;
 
 /// The namespaces and Services of the input, and the environment's one namespace.
 pub(crate) struct Namespaces<'a> {
     sources: BTreeSet<&'a str>,
     services: BTreeSet<(&'a str, &'a str)>,
-    target: &'a str,
+    pub(crate) target: &'a str,
 }
 
 impl<'a> Namespaces<'a> {
@@ -21,53 +21,29 @@ impl<'a> Namespaces<'a> {
         Self { sources, services, target }
     }
 
-    /// Moves the object and the fields of it that name a namespace.
-    pub(crate) fn apply(&self, object: &Object, outcome: &mut Outcome) {
-        if object.is("", "Namespace") {
-            outcome.set(object.key, "/metadata/name", self.target);
-            return;
-        }
-        outcome.set(object.key, "/metadata/namespace", self.target);
-        if !matches!(object.kind.as_str(), "ConfigMap" | "Secret") {
-            self.fields(object, &object.value, &mut String::new(), outcome);
-        }
+    /// Whether the name is that of a namespace of the input.
+    pub(crate) fn is_source(&self, name: &str) -> bool {
+        self.sources.contains(name)
     }
 
-    /// Fields that name a namespace, wherever they stand: `namespace`, `targetNamespace`, a selector by name.
-    fn fields(&self, object: &Object, value: &Value, at: &mut String, outcome: &mut Outcome) {
-        let length = at.len();
-        let members: Vec<(String, &Value)> = match value {
-            Value::Object(map) => {
-                map.iter().map(|(key, value)| (lathe_sdk::escape(key).into_owned(), value)).collect()
-            }
-            Value::Array(items) => {
-                items.iter().enumerate().map(|(index, item)| (index.to_string(), item)).collect()
-            }
-            _ => return,
+    /// Whether the input has a Service of this name, in whatever namespace.
+    pub(crate) fn has_service(&self, name: &str) -> bool {
+        self.services.range((name, "")..).next().is_some_and(|(found, _)| *found == name)
+    }
+
+    /// The field's text, a namespace's name, followed.
+    pub(crate) fn follow_name(&self, text: &str) -> Option<String> {
+        (text != self.target && self.is_source(text)).then(|| self.target.to_owned())
+    }
+
+    /// A comma list of namespaces, followed.
+    pub(crate) fn follow_list(&self, text: &str) -> Option<String> {
+        let follow = |item: &str| match self.follow_name(item.trim()) {
+            Some(target) => item.replacen(item.trim(), &target, 1),
+            None => item.to_owned(),
         };
-        let listed = matches!(at.rsplit('/').next(), Some("namespaces" | "exportTo"));
-        let by_name = value["key"] == "kubernetes.io/metadata.name";
-        for (token, value) in members {
-            at.push('/');
-            at.push_str(&token);
-            let names =
-                matches!(token.as_str(), "namespace" | "targetNamespace" | "kubernetes.io~1metadata.name")
-                    || at.contains("/namespaceSelector/matchNames/")
-                    || listed;
-            let source =
-                |value: &Value| value.as_str().is_some_and(|namespace| self.sources.contains(namespace));
-            if names && source(value) && at != "/metadata/namespace" {
-                outcome.set(object.key, at.clone(), self.target);
-            } else if by_name && token == "values" {
-                for (index, _) in
-                    value.as_array().into_iter().flatten().enumerate().filter(|(_, value)| source(value))
-                {
-                    outcome.set(object.key, format!("{at}/{index}"), self.target);
-                }
-            }
-            self.fields(object, value, at, outcome);
-            at.truncate(length);
-        }
+        let followed = text.split(',').map(follow).collect::<Vec<_>>().join(",");
+        (followed != text).then_some(followed)
     }
 
     /// The name of a Service of this input in the environment's namespace: `name.ns.svc…`, or `name.ns` where that
@@ -90,7 +66,7 @@ impl<'a> Namespaces<'a> {
             _ => return None,
         };
         let namespace = *labels.get(at)?;
-        if !self.sources.contains(namespace) || namespace == self.target {
+        if !self.is_source(namespace) || namespace == self.target {
             return None;
         }
         let mut labels = labels;
@@ -98,90 +74,81 @@ impl<'a> Namespaces<'a> {
         Some(labels.join("."))
     }
 
-    /// `system:serviceaccount:NS:NAME` and `system:serviceaccounts:NS` in text.
-    pub(crate) fn follow_text(&self, text: &str) -> Option<String> {
-        const ONE: &str = "system:serviceaccount:";
-        const ALL: &str = "system:serviceaccounts:";
-        if let Some(namespace) = text.strip_prefix(ALL) {
-            return self.sources.contains(namespace).then(|| format!("{ALL}{}", self.target));
+    /// `system:serviceaccount:NS:NAME`, `system:serviceaccounts:NS`, `…/ns/NS/…` of identities and, behind a flag, `NS` alone.
+    /// In `data` of which nobody knows what it is, `/ns/` alone says little.
+    pub(crate) fn follow_text(&self, text: &str, data: bool) -> Option<String> {
+        let all = "system:serviceaccounts:";
+        if let Some(namespace) = text.strip_prefix(all) {
+            return self.follow_name(namespace).map(|target| format!("{all}{target}"));
         }
-        if !text.contains(ONE) {
-            return None;
-        }
-        let mut out = String::with_capacity(text.len());
-        for (index, part) in text.split(ONE).enumerate() {
-            if index > 0 {
-                out.push_str(ONE);
+        let mut out: Option<String> = None;
+        let mut follow = |marker: &str, fits: &dyn Fn(&str, &str) -> bool| {
+            let now = out.as_deref().unwrap_or(text);
+            if now.contains(marker)
+                && let Some(followed) = self.follow_behind(now, marker, fits)
+            {
+                out = Some(followed);
             }
-            let follows =
-                part.split_once(':').filter(|(namespace, _)| index > 0 && self.sources.contains(namespace));
-            match follows {
-                Some((_, rest)) => {
-                    out.push_str(self.target);
-                    out.push(':');
-                    out.push_str(rest);
-                }
-                None => out.push_str(part),
-            }
+        };
+        follow("system:serviceaccount:", &|_, after| after.starts_with(':'));
+        follow("/ns/", &|_, after| if data { after.starts_with("/sa/") } else { after.starts_with('/') });
+        let ends = |after: &str| {
+            after.is_empty() || after.starts_with(|c: char| c.is_whitespace() || "\"',;)".contains(c))
+        };
+        for marker in ["namespace=", "namespace "] {
+            // A word that ends in `namespace` is a flag where two dashes begin it.
+            let flag = |before: &str| {
+                let word = before.rsplit(|c: char| c.is_whitespace() || "\"'[,".contains(c)).next();
+                word.is_some_and(|word| word.starts_with("--"))
+            };
+            follow(marker, &|before, after| flag(before) && ends(after));
         }
-        (out != text).then_some(out)
+        // Other programs know another `-n`.
+        let command = |before: &str| {
+            let line = before.rsplit(['\n', ';', '|', '&', '(']).next().unwrap_or(before);
+            line.split_whitespace().any(|word| matches!(word, "kubectl" | "helm" | "flux" | "oc"))
+        };
+        follow(" -n ", &|before, after| command(before) && ends(after));
+        out
     }
 
-    /// The text with its namespace replaced, where the field has a spelling of its own for one.
-    pub(crate) fn follow_spelling(&self, object: &Object, pointer: &str, text: &str) -> Option<String> {
-        if matches!(object.kind.as_str(), "ConfigMap" | "Secret") && !pointer.starts_with("/metadata/") {
+    /// The text with each namespace followed that stands behind the marker, where what is before and after it fits.
+    fn follow_behind(&self, text: &str, marker: &str, fits: &dyn Fn(&str, &str) -> bool) -> Option<String> {
+        let mut out = String::new();
+        let mut copied = 0;
+        for (at, _) in text.match_indices(marker) {
+            let start = at + marker.len();
+            let label = |c: char| !(c.is_ascii_alphanumeric() || c == '-');
+            let end = text[start..].find(label).map_or(text.len(), |length| start + length);
+            if let Some(target) =
+                self.follow_name(&text[start..end]).filter(|_| fits(&text[..at], &text[end..]))
+            {
+                out.push_str(&text[copied..start]);
+                out.push_str(&target);
+                copied = end;
+            }
+        }
+        if copied == 0 {
             return None;
         }
+        out.push_str(&text[copied..]);
+        Some(out)
+    }
+
+    /// `ns/name` and Traefik's `ns-name@kubernetescrd`, where a field may hold them.
+    pub(crate) fn follow_qualified(&self, text: &str) -> Option<String> {
         let target = self.target;
-        let known = |name: &str| self.sources.contains(name);
-        let annotation = pointer.contains("/annotations/");
-        if annotation && pointer.ends_with("namespace") && known(text) {
-            return Some(target.to_owned());
-        }
-        if (annotation || pointer.contains("/gateways/"))
-            && let Some((_, name)) = text.split_once('/').filter(|(namespace, _)| known(namespace))
-        {
-            return Some(format!("{target}/{name}"));
-        }
-        if annotation && text.ends_with("@kubernetescrd") {
-            let rest = self.sources.iter().find_map(|name| text.strip_prefix(name)?.strip_prefix('-'))?;
-            return Some(format!("{target}-{rest}"));
-        }
-        if let Some((flag, _)) = text.split_once('=').filter(|(_, namespace)| known(namespace))
-            && flag.starts_with("--")
-            && flag.ends_with("namespace")
-        {
-            return Some(format!("{flag}={target}"));
-        }
-        let (before, rest) = text.split_once("/ns/")?;
-        let (_, after) = rest.split_once('/').filter(|(namespace, _)| known(namespace))?;
-        Some(format!("{before}/ns/{target}/{after}"))
-    }
-
-    /// The environment's Namespace with its labels: the input's, or a new one.
-    pub(crate) fn ensure(&self, objects: &[Object], environment: &Environment, outcome: &mut Outcome) {
-        let review = environment.review.as_ref().map(|review| review.id.as_str()).unwrap_or_default();
-        let labels = [
-            ("lathe.dev/project", environment.project.as_str()),
-            ("lathe.dev/environment", environment.name.as_str()),
-            ("lathe.dev/review", review),
-        ];
-        let mut given = false;
-        for object in objects.iter().filter(|object| object.is("", "Namespace")) {
-            given = true;
-            for (name, value) in labels {
-                outcome.set(object.key, format!("/metadata/labels/{}", lathe_sdk::escape(name)), value);
+        if let Some(named) = text.strip_suffix("@kubernetescrd") {
+            if named.strip_prefix(target).is_some_and(|rest| rest.starts_with('-')) {
+                return None;
             }
+            // The longest name counts, where one namespace's begins with another's.
+            let rest =
+                self.sources.iter().rev().find_map(|name| named.strip_prefix(*name)?.strip_prefix('-'))?;
+            return Some(format!("{target}-{rest}@kubernetescrd"));
         }
-        if !given {
-            let labels: serde_json::Map<String, Value> =
-                labels.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-            outcome.add_object(&json!({
-                "apiVersion": "v1",
-                "kind": "Namespace",
-                "metadata": {"name": self.target, "labels": labels},
-            }));
-        }
+        let (namespace, name) = text.split_once('/')?;
+        self.follow_name(namespace).map(|target| format!("{target}/{name}"))
     }
 }
 
@@ -191,4 +158,68 @@ fn service_label(labels: &[&str]) -> Option<usize> {
     let at = labels.iter().rposition(|label| *label == "svc")?;
     let rest = &labels[at + 1..];
     (at >= 1 && (rest.is_empty() || rest.len() >= 2)).then_some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(kind: &str, namespace: &str, name: &str) -> Object {
+        Object {
+            kind: kind.into(),
+            api_version: "v1".into(),
+            namespace: namespace.into(),
+            name: name.into(),
+            ..Object::default()
+        }
+    }
+
+    #[test]
+    fn what_names_a_namespace_follows() {
+        let objects = [object("Service", "portal", "mongo"), object("Pod", "portal-db", "x")];
+        let namespaces = Namespaces::new(&objects, "p-1");
+        for (text, want) in [
+            ("system:serviceaccount:portal:a", "system:serviceaccount:p-1:a"),
+            (
+                "a system:serviceaccount:portal:a,system:serviceaccount:other:b",
+                "a system:serviceaccount:p-1:a,system:serviceaccount:other:b",
+            ),
+            ("system:serviceaccounts:portal", "system:serviceaccounts:p-1"),
+            ("spiffe://cluster.local/ns/portal/sa/x", "spiffe://cluster.local/ns/p-1/sa/x"),
+            ("--namespace=portal", "--namespace=p-1"),
+            ("--watch-namespace=portal-db", "--watch-namespace=p-1"),
+            ("kubectl -n portal get pods --namespace portal", "kubectl -n p-1 get pods --namespace p-1"),
+            ("helm list -n portal", "helm list -n p-1"),
+        ] {
+            assert_eq!(namespaces.follow_text(text, false).as_deref(), Some(want));
+        }
+        for text in [
+            "--namespace=portals",
+            "the namespace portal",
+            "kubectl -n x",
+            "echo -n portal",
+            "kubectl get pods; echo -n portal",
+            "/ns/other/",
+            "https://x/ns/portal/y",
+        ] {
+            assert_eq!(namespaces.follow_text(text, true), None, "{text}");
+        }
+        for (text, want) in [
+            ("portal/cert", Some("p-1/cert")),
+            ("portal-auth@kubernetescrd", Some("p-1-auth@kubernetescrd")),
+            ("portal-db-auth@kubernetescrd", Some("p-1-auth@kubernetescrd")),
+            ("p-1-auth@kubernetescrd", None),
+            ("other/cert", None),
+        ] {
+            assert_eq!(namespaces.follow_qualified(text).as_deref(), want, "{text}");
+        }
+        assert_eq!(namespaces.follow_list("a, portal,portal-db").as_deref(), Some("a, p-1,p-1"));
+        assert_eq!(namespaces.service("mongo.portal", ":27017").as_deref(), Some("mongo.p-1"));
+        assert_eq!(
+            namespaces.service("_m._tcp.mongo.portal.svc.cluster.local", "").as_deref(),
+            Some("_m._tcp.mongo.p-1.svc.cluster.local")
+        );
+        assert_eq!(namespaces.service("java.portal", ""), None);
+        assert!(namespaces.has_service("mongo") && !namespaces.has_service("mong"));
+    }
 }

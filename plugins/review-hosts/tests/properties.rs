@@ -1,41 +1,29 @@
-//! What holds for all texts: a rewritten review is left alone, and nothing but whole hosts changes.
+//! What holds for all maps and texts: a rewritten review is left alone, and nothing but whole hosts changes.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+mod support;
+
+use std::collections::BTreeMap;
+
 use lathe_plugin_review_hosts::ReviewHosts;
-use lathe_sdk::{Environment, Object, Request, Review, Transform as _, Value, json};
+use lathe_sdk::{Transform as _, Value, json};
 use proptest::prelude::*;
+use support::{TARGET, request};
 
-const TARGET: &str = "portal-review-1-x.rv.example.net";
-
-fn request(text: &str) -> Request {
-    let environment = Environment {
-        name: "review".into(),
-        project: "portal".into(),
-        namespace: "portal-review-1-x".into(),
-        review: Some(Review { id: "1".into(), slug: "review-1-x".into() }),
-        hosts: [("portal.example.org".into(), TARGET.into())].into(),
-    };
-    let value = json!({
+fn rewritten_by(hosts: &BTreeMap<String, String>, text: &str) -> String {
+    let map = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "portal"}, "data": {"a": text},
     });
-    let object = Object {
-        key: 0,
-        api_version: "v1".into(),
-        kind: "ConfigMap".into(),
-        namespace: "portal".into(),
-        name: "c".into(),
-        value,
-    };
-    let hosts = json!({"portal.example.org": "portal"});
-    let config = json!({"reviewDomain": "rv.example.net", "hosts": hosts, "zones": ["example.org"]});
-    Request { config, environment, objects: vec![object] }
-}
-
-fn rewritten(text: &str) -> String {
-    let outcome = ReviewHosts::transform(&request(text)).unwrap();
+    let mut request = request(&[map], &json!({}));
+    request.environment.hosts.clone_from(hosts);
+    let outcome = ReviewHosts::transform(&request).unwrap();
     let set = outcome.sets().find(|(_, pointer, _)| *pointer == "/data/a");
     let parse = |value: &str| serde_json::from_str::<Value>(value).unwrap().as_str().unwrap().to_owned();
     set.map_or_else(|| text.to_owned(), |(_, _, value)| parse(value))
+}
+
+fn rewritten(text: &str) -> String {
+    rewritten_by(&[("portal.example.org".to_owned(), TARGET.to_owned())].into(), text)
 }
 
 /// Hosts, look-alikes and what may stand around them.
@@ -53,8 +41,86 @@ fn pieces() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
 }
 
+/// A part of a text: how it is written, and which host of the map it is, if it is one.
+#[derive(Clone, Debug)]
+enum Part {
+    Host { index: usize, upper: bool, dots: &'static str },
+    LookAlike { index: usize, before: &'static str, after: &'static str },
+    Other(String),
+}
+
+fn part() -> impl Strategy<Value = Part> {
+    let dots = prop_oneof![Just("."), Just(r"\."), Just(r"\\.")];
+    let affixes = prop_oneof![
+        Just(("my", "")),
+        Just(("", "x")),
+        Just(("x.", "")),
+        Just(("", ".evil.net")),
+        Just(("a-", "")),
+        Just(("", "-old")),
+        Just(("", "_x")),
+        Just(("admin@", "")),
+        Just(("urn:geant:", ":x")),
+        Just(("${p}.", "")),
+        Just(("*.", "")),
+    ];
+    prop_oneof![
+        3 => (any::<usize>(), any::<bool>(), dots).prop_map(|(index, upper, dots)| Part::Host { index, upper, dots }),
+        2 => (any::<usize>(), affixes).prop_map(|(index, (before, after))| Part::LookAlike { index, before, after }),
+        1 => "[a-z0-9=/]{0,12}".prop_map(Part::Other),
+    ]
+}
+
+/// What ends a host on both sides.
+fn between() -> impl Strategy<Value = &'static str> {
+    prop_oneof![Just(" "), Just("\""), Just("'"), Just("\n"), Just(" https://"), Just("\t(")]
+}
+
+/// Maps of hosts none of which is the tail or the target of another.
+fn maps() -> impl Strategy<Value = Vec<(String, String)>> {
+    prop::collection::btree_set("[a-z][a-z0-9]{0,5}(-[a-z0-9]{1,3})?\\.[a-z]{2,6}\\.(org|de|example)", 1..12)
+        .prop_map(|hosts| {
+            let target =
+                |(index, host): (usize, String)| (host, format!("s{index}-review-1-abcd2345.rv.example.net"));
+            hosts.into_iter().enumerate().map(target).collect()
+        })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn hosts_change_and_nothing_else_does(map in maps(), parts in prop::collection::vec((between(), part()), 0..8)) {
+        let (mut text, mut want) = (String::new(), String::new());
+        for (between, part) in &parts {
+            // Behind `://` it would be a URL's user.
+            let user = matches!(part, Part::LookAlike { before: "admin@" | "urn:geant:", .. });
+            let between = if user { " " } else { between };
+            text.push_str(between);
+            want.push_str(between);
+            let (was, is) = match part {
+                Part::Host { index, upper, dots } => {
+                    let (from, to) = &map[index % map.len()];
+                    let from = if *upper { from.to_uppercase() } else { from.clone() };
+                    (from.replace('.', dots), to.replace('.', dots))
+                }
+                Part::LookAlike { index, before, after } => {
+                    let same = format!("{before}{}{after}", map[index % map.len()].0);
+                    (same.clone(), same)
+                }
+                Part::Other(same) => (same.clone(), same.clone()),
+            };
+            text.push_str(&was);
+            want.push_str(&is);
+        }
+        let hosts: BTreeMap<String, String> = map.iter().cloned().collect();
+        let once = rewritten_by(&hosts, &text);
+        prop_assert_eq!(&once, &want);
+        prop_assert_eq!(rewritten_by(&hosts, &once), once);
+        // The same within JSON, whose strings are read as they are meant.
+        let json = json!({"a": [text]}).to_string();
+        prop_assert_eq!(rewritten_by(&hosts, &json), json!({"a": [want]}).to_string());
+    }
 
     #[test]
     fn a_second_time_changes_nothing(text in pieces()) {

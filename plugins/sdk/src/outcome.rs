@@ -75,6 +75,17 @@ impl Outcome {
         })
     }
 
+    /// The edits as text, for tests: `pointer = value`, `pointer + value` for an insertion, `- pointer`, `dropped N`, `+ object`.
+    pub fn edits(&self) -> impl Iterator<Item = String> {
+        self.edits.iter().map(|edit| match edit {
+            Edit::Set(write) => format!("{} = {}", write.at.pointer, write.value),
+            Edit::Insert(write) => format!("{} + {}", write.at.pointer, write.value),
+            Edit::Remove(at) => format!("- {}", at.pointer),
+            Edit::DropObject(object) => format!("dropped {object}"),
+            Edit::AddObject(text) => format!("+ {text}"),
+        })
+    }
+
     fn find(&mut self, severity: Severity, code: &str, message: String, at: Option<Location>) {
         self.findings.push(Finding { severity, code: code.to_owned(), message, at });
     }

@@ -27,7 +27,9 @@ impl Run<'_> {
         prepared: &Prepared,
     ) -> Result<(), Vec<Problem>> {
         let name = transform.plugin.as_str();
-        let (keys, request) = self.request(transform);
+        let (keys, mut request) = self.request(transform);
+        let revealed =
+            self.reveal(transform, prepared, &keys, &mut request).map_err(|problem| vec![problem])?;
         let limits = &transform.limits.clone().unwrap_or_default();
         let tables = Tables {
             seal: Arc::new(Mutex::new(connect::lock(&self.seal).clone())),
@@ -36,15 +38,17 @@ impl Run<'_> {
         };
         let (outcome, _) = self.call(prepared, limits, &keys, request, &tables).map_err(|error| {
             let told = format!("the plugin fails on its own output: {}", error.kind);
-            vec![Problem::new("not-idempotent", told).by(name)]
+            vec![revealed.problem(Problem::new("not-idempotent", told).by(name))]
         })?;
         let mut tree = Tree::copy_of(&self.tree);
         let scope = Scope::new(prepared.builtin.is_some(), &transform.writes, &transform.grants);
         let config = &transform.config;
-        let editor = Editor { plugin: name, keys: &keys, deadline: limits.deadline(), config, scope };
+        let (deadline, seal) = (limits.deadline(), &*tables.seal);
+        let editor = Editor { plugin: name, keys: &keys, deadline, config, scope, seal, revealed: &revealed };
         let (mut changes, mut beyond) = (Provenance::default(), Vec::new());
         let applied = edits::apply(&mut tree, &editor, outcome.edits, &mut changes, &mut beyond);
         if let Err(problem) = applied {
+            let problem = revealed.problem(problem);
             self.report.problems.push(Problem { code: "not-idempotent".into(), ..problem });
             return Ok(());
         }

@@ -1,6 +1,6 @@
 //! The end of a run: tokens verified and filled, and in a review the search for what is left of production.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use lathe_manifest::{Map, Value};
 use lathe_secrets::provider::Resolver;
@@ -8,7 +8,8 @@ use lathe_secrets::{Fill, SecretErrorKind};
 
 use crate::closure::Search;
 use crate::connect;
-use crate::file::SECRETS;
+use crate::environment::REVIEW_HOSTS;
+use crate::file::{Acknowledge, SECRETS};
 use crate::problem::Problem;
 use crate::render::{Run, SECRETS_ANNOTATION};
 use crate::report::Hit;
@@ -58,6 +59,27 @@ impl Run<'_> {
         }
     }
 
+    /// Takes away what review-hosts found of hosts that it does not know and that the pipeline acknowledges. Gives the places of the
+    /// acknowledgements that did so.
+    fn explained(&mut self, labels: &HashMap<u32, String>) -> HashSet<usize> {
+        let acknowledge = &self.of.pipeline.acknowledge;
+        let mut used = HashSet::new();
+        self.found.retain(|(key, problem)| {
+            let unknown = ["unmapped-host", "unmapped-target"].contains(&problem.code.as_str())
+                && problem.plugin.as_deref() == Some(REVIEW_HOSTS);
+            let Some(label) = key.as_ref().and_then(|key| labels.get(key)).filter(|_| unknown) else {
+                return true;
+            };
+            let host = problem.message.split('`').nth(1).unwrap_or_default();
+            let explains = |entry: &&Acknowledge| entry.explains(label, &problem.pointer, host);
+            let mut entries = acknowledge.iter().enumerate().filter(|(_, entry)| explains(entry)).peekable();
+            let there = entries.peek().is_some();
+            used.extend(entries.map(|(index, _)| index));
+            !there
+        });
+        used
+    }
+
     /// In a review, demands that nothing of production is left.
     pub(super) fn close(&mut self) {
         let Some(territory) = &self.of.environment.territory else { return };
@@ -67,6 +89,7 @@ impl Run<'_> {
         let search = Search { environment, territory, namespaces, services, acknowledge };
         let closure = search.check(self.tree.entries.iter().map(|entry| &entry.object));
         let labels = self.tree.labels();
+        let explained = self.explained(&labels);
         let told: HashSet<(&String, &String)> = (self.found.iter())
             .filter_map(|(key, problem)| Some((labels.get(key.as_ref()?)?, &problem.pointer)))
             .collect();
@@ -75,7 +98,7 @@ impl Run<'_> {
         for hit in leftovers.filter(|hit| !told.contains(&(&hit.object, &hit.pointer))) {
             self.report.problems.push(leftover(hit));
         }
-        for index in closure.unused {
+        for index in closure.unused.into_iter().filter(|index| !explained.contains(index)) {
             let entry = &acknowledge[index];
             let told = format!("acknowledge[{index}] ({} {}) explains nothing", entry.object, entry.pointer);
             self.report.warnings.push(told);

@@ -21,14 +21,16 @@ impl Run<'_> {
         let name = transform.plugin.as_str();
         let missing = || vec![Problem::new("plugin", format!("plugin `{name}` was not prepared"))];
         let prepared = self.of.plugins.0.get(name).ok_or_else(missing)?;
-        let (keys, request) = self.request(transform);
+        let (keys, mut request) = self.request(transform);
         let limits = &transform.limits.clone().unwrap_or_default();
         let recorder = self.of.record.then(Recorder::default);
         let given = recorder.is_some().then(|| transcript::of_request(&request));
+        let revealed =
+            self.reveal(transform, prepared, &keys, &mut request).map_err(|problem| vec![problem])?;
         let tables = Tables { seal: self.seal.clone(), intents: self.intents.clone(), recorder };
         let (outcome, fuel) = self
             .call(prepared, limits, &keys, request, &tables)
-            .map_err(|error| vec![Problem::from(error)])?;
+            .map_err(|error| vec![revealed.problem(Problem::from(error))])?;
         if let (Some(transcript), Some(request)) = (&mut self.transcript, given) {
             transcript.transforms.push(Recorded {
                 plugin: name.to_owned(),
@@ -36,17 +38,18 @@ impl Run<'_> {
                 request,
                 calls: tables.recorder.as_ref().map(Recorder::take).unwrap_or_default(),
                 fuel,
-                outcome: transcript::of_outcome(&outcome),
+                outcome: transcript::of_outcome(&revealed.masked(&outcome, &keys)),
             });
         }
         let types::Outcome { edits, findings } = outcome;
-        self.take_findings(name, &keys, findings);
+        self.take_findings(name, &keys, revealed.findings(findings));
         let scope = Scope::new(prepared.builtin.is_some(), &transform.writes, &transform.grants);
         let config = &transform.config;
-        let editor = Editor { plugin: name, keys: &keys, deadline: limits.deadline(), config, scope };
+        let (deadline, seal) = (limits.deadline(), &*self.seal.clone());
+        let editor = Editor { plugin: name, keys: &keys, deadline, config, scope, seal, revealed: &revealed };
         let mut beyond = Vec::new();
         let changes = edits::apply(&mut self.tree, &editor, edits, &mut self.provenance, &mut beyond)
-            .map_err(|problem| vec![problem])?;
+            .map_err(|problem| vec![revealed.problem(problem)])?;
         if !beyond.is_empty() {
             return Err(beyond);
         }

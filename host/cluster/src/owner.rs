@@ -1,0 +1,40 @@
+//! Whose a namespace is, by the labels that it carries.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
+
+use crate::apply::Failure;
+use crate::request::{RequestError, Requests};
+
+/// The environment that a namespace has to belong to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The namespace.
+    pub namespace: String,
+    /// The labels that it carries where it is the environment's.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Owner {
+    /// Why the namespace that is on the cluster is somebody else's, if it is.
+    pub(crate) async fn refusal(&self, requests: &Requests) -> Result<Option<Failure>, RequestError> {
+        let namespaces: Api<Namespace> = Api::all(requests.client.clone());
+        let live = namespaces.get_opt(&self.namespace).await.map_err(|error| requests.error(error))?;
+        let Some(live) = live else { return Ok(None) };
+        let has = live.metadata.labels.unwrap_or_default();
+        let differs = |(name, value): &(&String, &String)| has.get(*name) != Some(*value);
+        let wrong: Vec<String> = (self.labels.iter().filter(differs))
+            .map(|(name, value)| match has.get(name) {
+                Some(other) => format!("{name} is {other:?} there and {value:?} here"),
+                None => format!("{name} is not there and {value:?} here"),
+            })
+            .collect();
+        if wrong.is_empty() {
+            return Ok(None);
+        }
+        let told = format!("it is there and not this environment's: {}", wrong.join(", "));
+        Ok(Some(Failure::new(format!("Namespace/{}", self.namespace), told)))
+    }
+}

@@ -1,0 +1,326 @@
+//! A pipeline proposed for manifests that have none: hosts from what claims them, the rest from what a trial run refuses.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use lathe_manifest::Object;
+
+use crate::environment::is_label;
+use crate::report::{Hit, Report};
+use crate::territory::is_within;
+
+/// A pipeline under way: it learns from the report of each trial run what to propose next.
+#[derive(Clone, Debug, Default)]
+pub struct Proposal {
+    project: String,
+    namespace: String,
+    inputs: Vec<String>,
+    review_domain: Option<String>,
+    /// Host → service key.
+    hosts: BTreeMap<String, String>,
+    zones: BTreeSet<String>,
+    /// Host → a place where it stands.
+    keep: BTreeMap<String, String>,
+    shared_services: BTreeSet<String>,
+    drop: BTreeSet<String>,
+    reveal: BTreeSet<String>,
+    /// Object, pointer and host.
+    acknowledge: BTreeSet<(String, String, String)>,
+    /// What is refused all the same.
+    refused: Vec<String>,
+    /// The input's Secrets: name → how the pipeline names it.
+    secrets: BTreeMap<String, String>,
+    learned: usize,
+}
+
+/// What the trial runs' acknowledgements give as their reason.
+const TRIAL: &str = "trial";
+
+impl Proposal {
+    /// Begins with nothing but namespace and inputs. `review_domain` is the domain of reviews, if it is known.
+    pub fn new(objects: &[Object], inputs: Vec<String>, review_domain: Option<String>) -> Self {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for object in objects.iter().filter(|object| !object.namespace().is_empty()) {
+            *counts.entry(object.namespace()).or_default() += 1;
+        }
+        let namespace = counts.iter().max_by_key(|(name, count)| (**count, std::cmp::Reverse(**name)));
+        let namespace = namespace.map_or("app", |(name, _)| name).to_owned();
+        let secrets = objects.iter().filter(|object| object.is_secret());
+        let secrets = secrets.map(|object| (object.name().to_owned(), secret_name(object))).collect();
+        let project = namespace.clone();
+        Self { project, namespace, inputs, review_domain, secrets, ..Self::default() }
+    }
+
+    /// Takes in what a trial run says. Tells whether another run would say something else.
+    pub fn learn(&mut self, report: &Report) -> bool {
+        let before = self.clone();
+        let named = |code: &str| -> Vec<(String, String)> {
+            let problems = report.problems.iter().filter(|problem| problem.code == code);
+            let host = |message: &str| message.split('`').nth(1).unwrap_or_default().to_owned();
+            problems.map(|p| (host(&p.message), format!("{} {}", p.object, p.pointer))).collect()
+        };
+        for (host, _) in named("unmapped-host").into_iter().filter(|(host, _)| is_host(host)) {
+            if !self.hosts.contains_key(&host) {
+                let key = self.key(&host);
+                self.hosts.insert(host, key);
+            }
+        }
+        if self.learned == 0 {
+            self.zones = zones(self.hosts.keys());
+        }
+        self.learned += 1;
+        for (host, place) in named("unmapped-target").into_iter().filter(|(host, _)| is_host(host)) {
+            let below = host.strip_prefix("*.").is_some_and(|name| self.hosts.contains_key(name));
+            if below && !self.hosts.contains_key(&host) {
+                let key = self.key(&host);
+                self.hosts.insert(host, key);
+            } else if !self.hosts.contains_key(&host) {
+                self.keep.entry(host).or_insert(place);
+            }
+        }
+        for problem in report.problems.iter().filter(|p| p.code == "cluster-scoped" && p.pointer.is_empty()) {
+            self.drop.insert(problem.object.clone());
+        }
+        report.closure.iter().filter(|hit| hit.class == "leftover").for_each(|hit| self.leftover(hit));
+        let told = |code: &str| ["unmapped-host", "unmapped-target", "cluster-scoped"].contains(&code);
+        let rest = report.problems.iter().filter(|p| !p.code.starts_with("leftover-") && !told(&p.code));
+        self.refused = rest.map(ToString::to_string).collect();
+        let settled = self.hosts == before.hosts
+            && self.keep == before.keep
+            && self.shared_services == before.shared_services
+            && self.drop == before.drop
+            && self.reveal == before.reveal
+            && self.acknowledge == before.acknowledge;
+        !settled
+    }
+
+    fn leftover(&mut self, hit: &Hit) {
+        let Hit { object, pointer, host, .. } = hit;
+        let name = object.rsplit('/').next().unwrap_or_default();
+        if let Some(secret) = self.secrets.get(name).filter(|_| hit.secret)
+            && self.reveal.insert(secret.clone())
+        {
+            return;
+        }
+        let whole = is_host(host) && !hit.secret && self.zones.iter().any(|zone| is_within(host, zone));
+        let labels: Vec<&str> = host.split('.').collect();
+        match hit.kind {
+            "host" if whole && !self.hosts.contains_key(host) => {
+                self.keep.entry(host.clone()).or_insert(format!("{object} {pointer}"));
+            }
+            "service" if matches!(labels.as_slice(), [_, _, "svc"]) => {
+                self.shared_services.insert(labels[..2].join("."));
+            }
+            _ if self.drop.contains(object) => {}
+            _ => {
+                self.acknowledge.insert((object.clone(), pointer.clone(), host.clone()));
+            }
+        }
+    }
+
+    /// A service key that no other host has: as many of the host's labels as it takes.
+    fn key(&self, host: &str) -> String {
+        let name = host.strip_prefix("*.").unwrap_or(host);
+        let labels: Vec<&str> = name.split('.').collect();
+        let ending = if name == host { "" } else { "-any" };
+        let taken = |key: &str| self.hosts.values().any(|other| other == key);
+        for count in 1..=labels.len() {
+            let key = format!("{}{ending}", labels[..count].join("-"));
+            if is_label(&key) && key.len() <= 40 && !taken(&key) {
+                return key;
+            }
+        }
+        // Names that are not ASCII, or too long.
+        let mut numbered = (1..=self.hosts.len() + 1).map(|n| format!("host-{n}"));
+        numbered.find(|key| !taken(key)).unwrap_or_default()
+    }
+
+    /// The pipeline for a trial run.
+    pub fn to_trial(&self) -> String {
+        self.to_yaml(TRIAL)
+    }
+
+    /// The pipeline for the user: reasons are left for people to give, and what is refused stands at the end.
+    pub fn to_pipeline(&self) -> String {
+        let mut text = self.to_yaml("");
+        if !self.refused.is_empty() {
+            text.push_str("# Refused all the same, and to be mended in the manifests:\n");
+            for line in &self.refused {
+                // Writing to a String cannot fail.
+                let _ = writeln!(text, "# - {}", line.replace(['\n', '\r'], " "));
+            }
+        }
+        text
+    }
+
+    /// How many places are refused whatever the pipeline says.
+    pub fn refused(&self) -> usize {
+        self.refused.len()
+    }
+
+    /// How many hits only a person can explain.
+    pub fn unexplained(&self) -> usize {
+        self.acknowledge.len()
+    }
+
+    fn to_yaml(&self, reason: &str) -> String {
+        let mut out = String::new();
+        let zone = self.zones.iter().next().map_or("example.net", String::as_str);
+        let domain = self.review_domain.clone().unwrap_or_else(|| format!("review.{zone}"));
+        let mut line = |text: String| {
+            out.push_str(&text);
+            out.push('\n');
+        };
+        line("apiVersion: lathe.dev/v1alpha1".to_owned());
+        line("kind: Pipeline".to_owned());
+        line(format!("metadata: {{name: {}}}", quoted(&self.project)));
+        if !self.inputs.is_empty() {
+            line(format!("inputs: {}", flow(self.inputs.iter())));
+        }
+        line("environments:".to_owned());
+        line(format!("  prod: {{namespace: {}}}", quoted(&self.namespace)));
+        line(format!(
+            "  review: {{review: true, namespace: {}}}",
+            quoted(&format!("{}-{{slug}}", self.namespace))
+        ));
+        line("transforms:".to_owned());
+        line("- plugin: builtin:review-hosts".to_owned());
+        line("  environments: [review]".to_owned());
+        if !self.reveal.is_empty() {
+            line("  # Secrets that hold hosts of production, which are rewritten within:".to_owned());
+            line("  reveal:".to_owned());
+            self.reveal.iter().for_each(|name| line(format!("  - {}", quoted(name))));
+        }
+        line("  config:".to_owned());
+        line(format!("    reviewDomain: {}", quoted(&domain)));
+        if self.hosts.is_empty() {
+            line("    hosts: {}".to_owned());
+        } else {
+            line("    hosts:".to_owned());
+        }
+        for (host, key) in &self.hosts {
+            line(format!("      {}: {}", quoted(host), quoted(key)));
+        }
+        let front =
+            self.hosts.iter().filter(|(host, _)| !host.starts_with("*.")).min_by_key(|(host, _)| host.len());
+        if let Some((_, key)) = front.filter(|_| self.hosts.len() > 1) {
+            line(format!("    url: {}", quoted(key)));
+        }
+        line(format!("    zones: {}", flow(self.zones.iter())));
+        if !self.keep.is_empty() {
+            line(
+                "    # Reviews go on using these as production does. Take out what they must not:".to_owned(),
+            );
+            line("    keep:".to_owned());
+        }
+        for (host, place) in &self.keep {
+            line(format!("    - {} # {}", quoted(host), place.replace(['\n', '\r'], " ")));
+        }
+        if !self.shared_services.is_empty() {
+            line("    sharedServices:".to_owned());
+            self.shared_services.iter().for_each(|name| line(format!("    - {}", quoted(name))));
+        }
+        if !self.drop.is_empty() {
+            line("    # Of the whole cluster, so not a review's to bring along:".to_owned());
+            line("    drop:".to_owned());
+            self.drop.iter().for_each(|name| line(format!("    - {}", quoted(name))));
+        }
+        if !self.acknowledge.is_empty() {
+            if reason.is_empty() {
+                line(
+                    "# Each of these is left as it stands. Say why it may be, or change the manifests:"
+                        .to_owned(),
+                );
+            }
+            line("acknowledge:".to_owned());
+        }
+        for (object, pointer, host) in &self.acknowledge {
+            line(format!("- object: {}", quoted(object)));
+            line(format!("  pointer: {}", quoted(pointer)));
+            if !host.is_empty() {
+                line(format!("  host: {}", quoted(host)));
+            }
+            line(format!("  reason: {}", quoted(reason)));
+        }
+        out
+    }
+}
+
+fn secret_name(object: &Object) -> String {
+    match object.namespace() {
+        "" => object.name().to_owned(),
+        namespace => format!("{namespace}/{}", object.name()),
+    }
+}
+
+fn is_host(text: &str) -> bool {
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    name.contains('.')
+        && name.split('.').all(|label| is_label(label) || (!label.is_ascii() && !label.is_empty()))
+}
+
+/// The parents of the hosts, without those that lie within another.
+fn zones<'a>(hosts: impl Iterator<Item = &'a String>) -> BTreeSet<String> {
+    let parent = |host: &String| {
+        let name = host.strip_prefix("*.").unwrap_or(host);
+        let parent = name.split_once('.').map_or(name, |(_, parent)| parent);
+        if parent.contains('.') { parent.to_owned() } else { name.to_owned() }
+    };
+    let all: BTreeSet<String> = hosts.map(parent).collect();
+    let outer = |zone: &&String| !all.iter().any(|other| other != *zone && is_within(zone, other));
+    all.iter().filter(outer).cloned().collect()
+}
+
+fn flow<'a>(items: impl Iterator<Item = &'a String>) -> String {
+    format!("[{}]", items.map(|item| quoted(item)).collect::<Vec<_>>().join(", "))
+}
+
+/// The text as YAML: as it stands where every reader takes it for text, else in double quotes.
+fn quoted(text: &str) -> String {
+    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.contains(['.', '-', '/'])
+        && !text.ends_with(['.', '-'])
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || ".-/".contains(c));
+    // What JSON quotes, YAML reads.
+    if plain { text.to_owned() } else { serde_json::to_string(text).unwrap_or_default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_and_zones_follow_from_hosts() {
+        let mut proposal = Proposal::default();
+        for (host, want) in [
+            ("portal.example.org", "portal"),
+            ("portal.other.org", "portal-other"),
+            ("*.apps.example.org", "apps-any"),
+            ("münchen.example.org", "host-1"),
+        ] {
+            let key = proposal.key(host);
+            assert_eq!(key, want);
+            proposal.hosts.insert(host.to_owned(), key);
+        }
+        let told: Vec<String> = zones(proposal.hosts.keys()).into_iter().collect();
+        assert_eq!(told, ["example.org", "other.org"]);
+    }
+
+    #[test]
+    fn what_is_printed_is_a_pipeline() {
+        let mut proposal = Proposal::new(&[], vec!["a b.yaml".to_owned()], None);
+        proposal.hosts.insert("*.on.example.org".to_owned(), "on".to_owned());
+        proposal.acknowledge.insert((
+            "ConfigMap/x".to_owned(),
+            "/data/a: b".to_owned(),
+            ".example.org".to_owned(),
+        ));
+        assert!(
+            crate::Pipeline::parse("x", proposal.to_trial().as_bytes()).is_ok(),
+            "{}",
+            proposal.to_trial()
+        );
+        let told = crate::Pipeline::parse("x", proposal.to_pipeline().as_bytes()).unwrap_err();
+        assert!(told[0].to_string().contains("a reason is needed"));
+    }
+}

@@ -1,0 +1,119 @@
+//! `review lease` and `review release`: a slot of a pool, taken and given back.
+
+use std::future::Future;
+
+use lathe_cluster::{Cluster, Pool, RequestError};
+use lathe_pipeline::{Lease, Leases};
+
+use super::state;
+use crate::cli::{self, LeaseFormat, LeasePlace};
+use crate::command::project::Project;
+use crate::console::{self, Failure};
+use crate::settings::Settings;
+
+/// Where the ops namespace is not named.
+const OPS_NAMESPACE: &str = "lathe-system";
+
+/// Whose lease it is about.
+struct Holder {
+    project: String,
+    environment: String,
+    review: String,
+    slots: Vec<String>,
+    ops_namespace: String,
+}
+
+pub(crate) fn take(flags: &cli::Lease, settings: &Settings) -> anyhow::Result<()> {
+    let holder = holder(&flags.place)?;
+    let Holder { project, environment, review, slots, .. } = &holder;
+    let slot = match &flags.place.target.state {
+        Some(file) => state::change(file, |leases| leases.take(project, environment, review, slots))?,
+        None => in_cluster(&holder, settings, async |pool| pool.take(review).await)?,
+    };
+    let Some(slot) = slot else {
+        let count = slots.len();
+        let told = format!(
+            "all {count} slots of the pool of `{environment}` are taken, and review {review} holds none"
+        );
+        return Err(Failure::refused(told, &[])
+            .with_hint("`review release --review ID` gives the slot of a review back that has ended")
+            .into());
+    };
+    if !slots.contains(&slot) {
+        let told = format!(
+            "review {review} holds slot `{slot}`, which the pool of `{environment}` does not have any more"
+        );
+        return Err(Failure::refused(told, &[]).with_hint("`review release` gives it back").into());
+    }
+    match flags.output {
+        LeaseFormat::Name => console::print(&format!("{slot}\n")),
+        LeaseFormat::Json => {
+            let Holder { project, environment, review, .. } = holder;
+            let leases = vec![Lease { project, environment, slot, review }];
+            console::print(&Leases { leases, ..Leases::default() }.to_json())
+        }
+    }
+}
+
+pub(crate) fn release(flags: &cli::Release, settings: &Settings) -> anyhow::Result<()> {
+    let holder = holder(&flags.place)?;
+    let Holder { project, environment, review, .. } = &holder;
+    let released = match &flags.place.target.state {
+        Some(file) => {
+            let released = state::change(file, |leases| leases.release(project, environment, review))?;
+            released.into_iter().collect()
+        }
+        None => in_cluster(&holder, settings, async |pool| pool.release(review).await)?,
+    };
+    if released.is_empty() {
+        // Who tears down twice is not wrong.
+        console::note(&format!("review {review} holds no slot of `{environment}`"));
+    }
+    released.iter().try_for_each(|slot| console::print(&format!("{slot}\n")))
+}
+
+/// The holder of the pool that the pipeline gives the environment.
+fn holder(place: &LeasePlace) -> anyhow::Result<Holder> {
+    let project = Project::need(place.pipeline.as_deref())?;
+    let (environment, review) = project.pool_target(&place.target)?;
+    let spec = project.pipeline.environments.get(&environment);
+    let pool = spec.and_then(|spec| spec.pool.clone());
+    let Some(slots) = pool else {
+        let told = format!("environment `{environment}` has no pool, so there is nothing to lease");
+        return Err(Failure::usage(told).with_hint("`environments.NAME.pool` lists slots").into());
+    };
+    let named = spec.and_then(|spec| spec.ops_namespace.clone());
+    let ops_namespace = named.unwrap_or_else(|| OPS_NAMESPACE.to_owned());
+    Ok(Holder { project: project.pipeline.project().to_owned(), environment, review, slots, ops_namespace })
+}
+
+fn in_cluster<T>(
+    holder: &Holder,
+    settings: &Settings,
+    work: impl AsyncFnOnce(&Pool<'_>) -> Result<T, RequestError>,
+) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let cluster = lathe_cluster::connect(&settings.access).await;
+        let cluster: Cluster = cluster.map_err(|error| {
+            Failure::usage(error.to_string()).with_hint("`--state FILE` keeps leases in a file instead")
+        })?;
+        let pool = Pool {
+            cluster: &cluster,
+            namespace: &holder.ops_namespace,
+            project: &holder.project,
+            environment: &holder.environment,
+            slots: &holder.slots,
+        };
+        finished(work(&pool)).await
+    })
+}
+
+async fn finished<T>(work: impl Future<Output = Result<T, RequestError>>) -> anyhow::Result<T> {
+    work.await.map_err(|error| match error {
+        RequestError::Answered(status) => {
+            Failure::refused(format!("the lease: {}", status.message), &[]).into()
+        }
+        error => Failure::usage(error.to_string()).into(),
+    })
+}
