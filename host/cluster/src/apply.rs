@@ -133,11 +133,11 @@ impl Apply {
 
 impl<'a> Run<'a> {
     async fn all(&mut self) -> Result<(), RequestError> {
-        if let Some(owner) = &self.apply.owner
-            && let Some(refusal) = owner.refusal(&self.requests).await?
-        {
-            self.outcome.failures.push(refusal);
-            return Ok(());
+        if let Some(owner) = &self.apply.owner {
+            let named = |object: &Object| is_namespace(object) && object.name() == owner.namespace;
+            let is_in_set = self.objects.iter().any(named);
+            // What else is wrong is told as well; nothing is applied then.
+            self.outcome.failures.extend(owner.refusal(&self.requests, is_in_set).await?);
         }
         let (known, defined) = (Known::read(&self.requests).await?, Defined::of(self.objects.iter()));
         let targets = self.resolve(&known, &defined);

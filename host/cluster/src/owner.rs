@@ -18,11 +18,24 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// Why the namespace that is on the cluster is somebody else's, if it is.
-    pub(crate) async fn refusal(&self, requests: &Requests) -> Result<Option<Failure>, RequestError> {
+    /// Why the namespace that is on the cluster is somebody else's, if it is. Where the set holds the Namespace, its own plan tells of a
+    /// server that does not show it.
+    pub(crate) async fn refusal(
+        &self,
+        requests: &Requests,
+        is_in_set: bool,
+    ) -> Result<Option<Failure>, RequestError> {
         let namespaces: Api<Namespace> = Api::all(requests.client.clone());
-        let live = namespaces.get_opt(&self.namespace).await.map_err(|error| requests.error(error))?;
-        let Some(live) = live else { return Ok(None) };
+        let refused = |told: String| Ok(Some(Failure::new(format!("Namespace/{}", self.namespace), told)));
+        let live = match namespaces.get_opt(&self.namespace).await.map_err(|error| requests.error(error)) {
+            Ok(Some(live)) => live,
+            Ok(None) => return Ok(None),
+            Err(RequestError::Answered(_)) if is_in_set => return Ok(None),
+            Err(RequestError::Answered(status)) => {
+                return refused(format!("whose it is cannot be seen: {}", status.message));
+            }
+            Err(error) => return Err(error),
+        };
         let has = live.metadata.labels.unwrap_or_default();
         let differs = |(name, value): &(&String, &String)| has.get(*name) != Some(*value);
         let wrong: Vec<String> = (self.labels.iter().filter(differs))
@@ -34,7 +47,6 @@ impl Owner {
         if wrong.is_empty() {
             return Ok(None);
         }
-        let told = format!("it is there and not this environment's: {}", wrong.join(", "));
-        Ok(Some(Failure::new(format!("Namespace/{}", self.namespace), told)))
+        refused(format!("it is there and not this environment's: {}", wrong.join(", ")))
     }
 }

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use lathe_manifest::Object;
 
 use crate::environment::is_label;
+use crate::render::secret_name;
 use crate::report::{Hit, Report};
 use crate::territory::is_within;
 
@@ -243,13 +244,6 @@ impl Proposal {
             line(format!("  reason: {}", quoted(reason)));
         }
         out
-    }
-}
-
-fn secret_name(object: &Object) -> String {
-    match object.namespace() {
-        "" => object.name().to_owned(),
-        namespace => format!("{namespace}/{}", object.name()),
     }
 }
 

@@ -26,7 +26,7 @@ use crate::provenance::{Provenance, Write};
 use crate::report::{Changed, Report, SecretPlace};
 use crate::transcript::{self, Recorder, Transcript};
 use crate::tree::{Entry, Tree};
-pub(crate) use reveal::Revealed;
+pub(crate) use reveal::{Revealed, secret_name};
 
 /// Marks objects that still hold references.
 pub(crate) const SECRETS_ANNOTATION: &str = "lathe.dev/secrets";
@@ -164,7 +164,7 @@ impl<'a> Run<'a> {
         let services =
             services.map(|object| (object.name().to_owned(), object.namespace().to_owned())).collect();
         let secrets = tree.entries.iter().filter(|entry| entry.object.is_secret());
-        let secrets = secrets.map(|entry| (entry.key, reveal::name_of(&entry.object))).collect();
+        let secrets = secrets.map(|entry| (entry.key, secret_name(&entry.object))).collect();
         let namespaces = objects().map(named).filter(|name| !name.is_empty()).collect();
         Self {
             of,

@@ -67,7 +67,7 @@ impl Revealed {
 }
 
 /// How the pipeline names a Secret of the input.
-pub(crate) fn name_of(object: &Object) -> String {
+pub(crate) fn secret_name(object: &Object) -> String {
     match object.namespace() {
         "" => object.name().to_owned(),
         namespace => format!("{namespace}/{}", object.name()),
