@@ -206,3 +206,37 @@ fn an_upgrade_that_asks_for_secrets_is_refused_until_somebody_accepts() {
     place.ok(&["render", "--env", "prod"]);
     assert_eq!(place.run(&["render", "--env", "prod", "--policy", "policy.yaml"]).code, 3);
 }
+
+const REVEALED: &str =
+    "  reveal: [s]\n  writes: ['* /**']\n  grants: [add-objects, drop-objects, secret-metadata]\n";
+
+#[test]
+fn a_value_that_was_shown_goes_nowhere_else() {
+    for (deed, told) in [
+        ("give-token", "ConfigMap/a /data/stolen: the plugin writes a value of a Secret that it was shown"),
+        ("key-token", "the plugin writes a value of a Secret that it was shown"),
+        ("add-token", "ConfigMap/stolen: the plugin writes a value of a Secret that it was shown"),
+        ("copy-token", "Secret/s /metadata/annotations/stolen: the plugin writes a value"),
+        ("kind-token", "the plugin writes a value of a Secret that it was shown"),
+        ("refuse-token", "this held a value of a Secret that was revealed"),
+    ] {
+        let run = refused(deed, GUEST, &format!("{{do: {deed}, pointer: /stringData/a}}"), REVEALED);
+        assert!(run.stderr.contains(told), "{deed}: {}", run.stderr);
+    }
+    // What may be told, and what may be changed, is sealed again.
+    for deed in ["tell-token", "change-token"] {
+        let place = place(GUEST, &format!("{{do: {deed}, pointer: /stringData/a}}"), REVEALED);
+        place.ok(&["lock"]);
+        let run =
+            place.run(&["render", "--env", "prod", "--report", "r.json", "--transcript", "t.json", "-v=3"]);
+        assert_eq!(run.code, 0, "{deed}: {}", run.stderr);
+        let files = ["r.json", "t.json"].map(|name| fs::read_to_string(place.path(name)).unwrap());
+        let explained = place.ok(&["explain", "Secret/s", "--env", "prod"]);
+        for text in [&run.stderr, &files[0], &files[1], &explained] {
+            assert!(!text.contains(&value()), "{deed}: {text}");
+        }
+        let changed = format!("a: {}-changed\n", value());
+        assert_eq!(run.stdout.contains(&changed), deed == "change-token", "{deed}");
+        place.ok(&["replay", "t.json"]);
+    }
+}

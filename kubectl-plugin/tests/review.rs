@@ -99,9 +99,9 @@ fn gitlab_names_the_review_and_reads_its_address() {
     let run = place.run(&["render", "--from", "gitlab", "--review", "1"]);
     assert_eq!(run.code, 2);
     place.ok(&["review", "show", "--review", "42", "--dotenv", "review.env"]);
-    let slug = "review-42-c4ffd6fr";
     let text = fs::read_to_string(place.path("review.env")).unwrap();
-    let slug = text.lines().find_map(|line| line.strip_prefix("REVIEW_SLUG=")).unwrap_or(slug).to_owned();
+    // base32(sha256("v1\0shop\0review\042")), worked out by another program.
+    let slug = "review-42-ruhc3sc4";
     let want = format!(
         "REVIEW_URL=https://shop-{slug}.rv.example.net\nREVIEW_SLUG={slug}\nREVIEW_NAMESPACE=shop-{slug}\nREVIEW_HOST_SHOP=shop-{slug}.rv.example.net\n"
     );
@@ -197,6 +197,43 @@ fn a_pool_lends_its_slots() {
 }
 
 #[test]
+fn slots_that_would_share_a_host_are_refused() {
+    let two = HEAD.replace("'shop-{slug}'}", "'shop-{slug}', pool: [a, admin-a]}");
+    let place = Place::new();
+    let keys = CONFIG.replace("hosts: {", "hosts: {admin.example.org: shop-admin, ");
+    place.write("lathe.yaml", &format!("{two}{keys}"));
+    place.write("in.yaml", INPUT);
+    place.ok(&["lock"]);
+    let run = place.run(&["check"]);
+    assert!(
+        run.code == 3 && run.stderr.contains("the same host `shop-admin-a.rv.example.net`"),
+        "{}",
+        run.stderr
+    );
+    let demo = two
+        .replace("transforms:", "  demo: {review: true, namespace: 'demo-{slug}', pool: [a]}\ntransforms:");
+    place.write("lathe.yaml", &format!("{demo}{CONFIG}"));
+    let run = place.run(&["check"]);
+    assert!(run.code == 3 && run.stderr.contains("`a` is a slot of `demo` as well"), "{}", run.stderr);
+}
+
+#[test]
+fn leases_behind_a_link_are_the_same() {
+    let pool = HEAD.replace("'shop-{slug}'}", "'shop-{slug}', pool: [a, b]}");
+    let place = Place::new();
+    place.write("lathe.yaml", &format!("{pool}{CONFIG}"));
+    place.write("real.json", "");
+    std::os::unix::fs::symlink(place.path("real.json"), place.path("link.json")).unwrap();
+    let lease =
+        |review: &str, file: &str| place.ok(&["review", "lease", "--review", review, "--state", file]);
+    assert_eq!((lease("1", "link.json"), lease("2", "real.json")), ("a\n".to_owned(), "b\n".to_owned()));
+    let folder = place.run(&["review", "lease", "--review", "3", "--state", "."]);
+    assert!(folder.code == 2 && folder.stderr.contains("is no plain file"), "{}", folder.stderr);
+    place.ok(&["review", "release", "--review", "1", "--state", "typo.json"]);
+    assert!(!place.path("typo.json").exists());
+}
+
+#[test]
 fn leases_taken_at_once_are_of_different_slots() {
     let slots: Vec<String> = (0..12).map(|slot| format!("rv-{slot}")).collect();
     let pool = HEAD.replace("'shop-{slug}'}", &format!("'shop-{{slug}}', pool: [{}]}}", slots.join(", ")));
@@ -281,8 +318,31 @@ fn a_pipeline_is_proposed_that_renders() {
     let reasons = run.stdout.replace("reason: \"\"", "reason: looked at");
     place.write("lathe.yaml", &reasons);
     place.ok(&["lock", "--accept"]);
-    let rendered = place.run(&["render", "--review", "1"]);
+    // Another review than the one of the trial runs.
+    let rendered = place.run(&["render", "--review", "42"]);
     assert_eq!(rendered.code, 0, "{}\n{}", run.stdout, rendered.stderr);
+}
+
+#[test]
+fn what_a_proposal_acknowledges_holds_for_every_review() {
+    let place = Place::new();
+    let map = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: shop, annotations: {\"k\\u0085drop: b\": x.example.org}}\ndata: {u: 'x${A}.example.org and (.example.org)'}\n";
+    place.write("in.yaml", &format!("{INPUT}{map}"));
+    let run = place.run(&["review", "discover", "-f", "in.yaml"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stdout.contains("- object: ConfigMap/c\n"), "{}", run.stdout);
+    place.write("lathe.yaml", &run.stdout.replace("reason: \"\"", "reason: looked at"));
+    place.ok(&["lock", "--accept"]);
+    let rendered = place.run(&["render", "--review", "42"]);
+    assert_eq!(rendered.code, 0, "{}\n{}", run.stdout, rendered.stderr);
+    // What no pipeline mends stands at the end.
+    place.write("in.yaml", &INPUT.replace("host: shop.example.org", "host: localhost"));
+    let run = place.run(&["review", "discover", "-f", "in.yaml"]);
+    assert!(
+        run.stdout.contains("# Refused all the same") && run.stdout.contains("localhost"),
+        "{}",
+        run.stdout
+    );
 }
 
 #[test]

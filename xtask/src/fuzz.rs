@@ -13,7 +13,7 @@ const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-l
      -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1";
 
 /// Targets that are tried on every run of all tests, and for how many seconds.
-pub(crate) const TRIED: &[&str] = &["read", "round_trip"];
+pub(crate) const TRIED: &[&str] = &["read", "review", "round_trip"];
 pub(crate) const SECONDS: u32 = 20;
 
 #[derive(Args)]

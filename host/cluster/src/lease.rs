@@ -1,8 +1,9 @@
-//! Leases of a pool, kept as Secrets in the ops namespace: one for each slot that is taken.
+//! Leases of a pool, kept as Secrets in the ops namespace: one for each slot that is taken, and one for each review that has one.
 //!
-//! A Secret's name follows from pool and slot, and the server creates it once, so two reviews never hold one slot.
+//! Their names follow from pool and slot, or pool and review, and the server creates each once: so two reviews never hold one
+//! slot, and a review that asks from two places at the same time is told one slot in both.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::Api;
@@ -44,47 +45,71 @@ struct Held {
 impl Pool<'_> {
     /// Takes the first free slot for the review, or the one that it holds already; `None` where all are taken.
     pub async fn take(&self, review: &str) -> Result<Option<String>, RequestError> {
-        let held = self.held().await?;
-        if let Some(slot) = self.settle(review, held).await? {
-            return Ok(Some(slot));
-        }
-        for slot in self.slots {
-            if self.create(review, slot).await? {
-                // Somebody may have taken another for the same review at the same time.
-                let held = self.held().await?;
-                return self.settle(review, held).await;
+        // Where all slots are taken, one may have been taken for this review by another run that is not done.
+        for _ in 0..2 {
+            let held = self.held().await?;
+            if let Some(slot) = self.settled(review, &held) {
+                return Ok(Some(slot));
+            }
+            // Or a run has ended between the two Secrets.
+            let left = held.into_iter().find(|held| held.review == review).map(|held| held.slot);
+            let slot = match left {
+                Some(slot) => Some(slot),
+                None => self.free(review).await?,
+            };
+            if let Some(slot) = slot {
+                return self.settle(review, slot).await;
             }
         }
+        Ok(None)
+    }
+
+    /// Makes the slot the review's, unless another run for the same review was faster: then its slot counts, and this one is given
+    /// back.
+    async fn settle(&self, review: &str, slot: String) -> Result<Option<String>, RequestError> {
+        if self.create(&self.name_of_review(review), review, &slot).await? {
+            return Ok(Some(slot));
+        }
         let held = self.held().await?;
-        self.settle(review, held).await
+        let settled = self.settled(review, &held);
+        if settled.as_ref() != Some(&slot) {
+            let own = self.name_of_slot(&slot);
+            for held in held.iter().filter(|held| held.name == own && held.review == review) {
+                self.delete(held).await?;
+            }
+        }
+        Ok(settled)
     }
 
     /// Gives the review's slots back, and says which they were.
     pub async fn release(&self, review: &str) -> Result<Vec<String>, RequestError> {
-        let mut released = Vec::new();
-        for held in self.held().await?.into_iter().filter(|held| held.review == review) {
+        let own = self.name_of_review(review);
+        let mut held: Vec<Held> =
+            self.held().await?.into_iter().filter(|held| held.review == review).collect();
+        // The review's own first: what is left of a run that ends here is a slot that its next release finds.
+        held.sort_by_key(|held| held.name != own);
+        let mut released = BTreeSet::new();
+        for held in held {
             self.delete(&held).await?;
-            released.push(held.slot);
+            released.insert(held.slot);
         }
-        Ok(released)
+        Ok(released.into_iter().collect())
     }
 
-    /// Review and slot of all leases of the pool.
-    pub async fn leases(&self) -> Result<Vec<(String, String)>, RequestError> {
-        Ok(self.held().await?.into_iter().map(|held| (held.review, held.slot)).collect())
+    /// The slot that the review's own Secret names.
+    fn settled(&self, review: &str, held: &[Held]) -> Option<String> {
+        let name = self.name_of_review(review);
+        held.iter().find(|held| held.name == name).map(|held| held.slot.clone())
     }
 
-    /// The review's slot; of several the first in the pool stays, whoever looks.
-    async fn settle(&self, review: &str, held: Vec<Held>) -> Result<Option<String>, RequestError> {
-        let mut own: Vec<Held> = held.into_iter().filter(|held| held.review == review).collect();
-        let place = |held: &Held| self.slots.iter().position(|slot| *slot == held.slot).unwrap_or(usize::MAX);
-        own.sort_by_key(|held| (place(held), held.slot.clone()));
-        let mut own = own.into_iter();
-        let first = own.next();
-        for more in own {
-            self.delete(&more).await?;
+    /// Takes the first slot that is free.
+    async fn free(&self, review: &str) -> Result<Option<String>, RequestError> {
+        for slot in self.slots {
+            if self.create(&self.name_of_slot(slot), review, slot).await? {
+                return Ok(Some(slot.clone()));
+            }
         }
-        Ok(first.map(|held| held.slot))
+        Ok(None)
     }
 
     async fn held(&self) -> Result<Vec<Held>, RequestError> {
@@ -100,15 +125,27 @@ impl Pool<'_> {
         Ok(leases.filter_map(read).collect())
     }
 
-    /// Creates the slot's Secret, and the namespace where it is missing. Tells whether the slot was free.
-    async fn create(&self, review: &str, slot: &str) -> Result<bool, RequestError> {
+    fn name_of_slot(&self, slot: &str) -> String {
+        format!("lathe-lease-{slot}-{}", self.hash(""))
+    }
+
+    fn name_of_review(&self, review: &str) -> String {
+        format!("lathe-lease-of-{}", self.hash(review))
+    }
+
+    fn hash(&self, review: &str) -> String {
+        let parts = [self.project, self.environment, review].map(str::as_bytes);
+        digest::base32(&digest::of_parts(&parts), 16)
+    }
+
+    /// Creates a Secret, and the namespace where it is missing. Tells whether it was not there.
+    async fn create(&self, name: &str, review: &str, slot: &str) -> Result<bool, RequestError> {
         let labels =
             [(PROJECT, self.project), (ENVIRONMENT, self.environment), (REVIEW, review), (SLOT, slot)];
         let labels: BTreeMap<String, String> =
             labels.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let hash = digest::of_parts(&[self.project.as_bytes(), self.environment.as_bytes()]);
-        let name = format!("lathe-lease-{slot}-{}", digest::base32(&hash, 8));
-        let metadata = ObjectMeta { name: Some(name), labels: Some(labels), ..ObjectMeta::default() };
+        let metadata =
+            ObjectMeta { name: Some(name.to_owned()), labels: Some(labels), ..ObjectMeta::default() };
         let secret = Secret { metadata, type_: Some(TYPE.to_owned()), ..Secret::default() };
         let parameters =
             PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
+use lathe_manifest::Object;
 
 use crate::apply::Failure;
+use crate::discovery::is_namespace;
 use crate::request::{RequestError, Requests};
 
 /// The environment that a namespace has to belong to.
@@ -15,9 +17,19 @@ pub struct Owner {
     pub namespace: String,
     /// The labels that it carries where it is the environment's.
     pub labels: BTreeMap<String, String>,
+    /// What the names of the environment's own cluster-scoped roles and bindings end in.
+    pub suffix: String,
 }
 
 impl Owner {
+    /// Whether a cluster-scoped object is the environment's own: its Namespace, or a role or binding under a name of its own.
+    pub(crate) fn may_have(&self, object: &Object) -> bool {
+        let role = matches!(object.kind(), "ClusterRole" | "ClusterRoleBinding")
+            && object.group() == "rbac.authorization.k8s.io";
+        is_namespace(object) && object.name() == self.namespace
+            || role && object.name().ends_with(&self.suffix)
+    }
+
     /// Why the namespace that is on the cluster is somebody else's, if it is. Where the set holds the Namespace, its own plan tells of a
     /// server that does not show it.
     pub(crate) async fn refusal(

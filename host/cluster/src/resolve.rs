@@ -58,6 +58,9 @@ impl<'a> Run<'a> {
                 self.apply.namespace
             ));
         }
+        if !resource.namespaced && self.apply.owner.as_ref().is_some_and(|owner| !owner.may_have(object)) {
+            return Err("it is cluster-scoped, and a review must not touch what others share".to_owned());
+        }
         Ok(Target::new(object, &resource, namespace))
     }
 }

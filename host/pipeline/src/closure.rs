@@ -10,12 +10,12 @@ mod surroundings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lathe_manifest::{Object, Value, pointer};
+use lathe_manifest::{Map, Object, Value, pointer};
 
 use crate::decode;
 use crate::environment::Environment;
 use crate::field::{
-    names_a_namespace, names_a_type, names_an_object, qualified_name, renders_later, spelled_namespace,
+    names_a_namespace, names_a_type, names_an_object, qualified_name, renders_later, spelled_namespaces,
 };
 use crate::file::Acknowledge;
 use crate::report::Hit;
@@ -37,8 +37,6 @@ pub(crate) struct Search<'a> {
     pub(crate) territory: &'a Territory,
     /// The namespaces of the input.
     pub(crate) namespaces: &'a BTreeSet<String>,
-    /// The Services of the input, by name and namespace.
-    pub(crate) services: &'a BTreeSet<(String, String)>,
     pub(crate) acknowledge: &'a [Acknowledge],
 }
 
@@ -100,6 +98,9 @@ struct Walk<'a> {
     hits: BTreeSet<Hit>,
 }
 
+/// How often a text may be escaped again, as a URL in a URL in a URL.
+const MOST_ESCAPES: usize = 4;
+
 /// Where a text stands.
 struct Place<'a> {
     object: &'a Object,
@@ -154,8 +155,8 @@ impl Walk<'_> {
                     self.note(&place, "namespace", text, "leftover");
                 }
                 let target = &self.of.environment.namespace;
-                let spelled = spelled_namespace(object, at, text, self.of.namespaces, target);
-                if let Some(namespace) = spelled.filter(|name| name != target) {
+                let spelled = spelled_namespaces(object, at, text, self.of.namespaces, target);
+                for namespace in spelled.into_iter().filter(|name| name != target) {
                     self.note(&place, "namespace", namespace, "leftover");
                 }
                 self.text(&place, text);
@@ -173,14 +174,14 @@ impl Walk<'_> {
                     if matches!(parent, "args" | "command") && flag.is_some_and(spelling::is_namespace_flag) {
                         self.namespaces(&Place { object, pointer: at, secret: false }, item);
                     }
-                    self.value(object, item, at, "");
+                    self.value(object, item, at, if item.as_str().is_some() { "" } else { parent });
                     at.truncate(length);
                 }
             }
             Value::Object(map) => {
                 let variable = map.get("name").and_then(Value::as_str);
-                let variable =
-                    variable.filter(|name| name.ends_with("NAMESPACE") || name.ends_with("NAMESPACES"));
+                let variable = variable.filter(|name| spelling::is_namespace_variable(name));
+                self.reference(object, map, at, parent);
                 for (key, value) in map.iter() {
                     at.push('/');
                     at.push_str(&pointer::escape(key));
@@ -198,7 +199,10 @@ impl Walk<'_> {
                     let name =
                         if qualified { key.rsplit_once('/').map_or(key, |(_, name)| name) } else { key };
                     self.text(&Place { object, pointer: at, secret: false }, name);
-                    if variable.is_some() && key == "value" {
+                    // A ConfigMap's or Secret's keys may become variables.
+                    let data =
+                        matches!(parent, "data" | "stringData") && spelling::is_namespace_variable(key);
+                    if variable.is_some() && key == "value" || data {
                         self.namespaces(&Place { object, pointer: at, secret: false }, value);
                     }
                     self.value(object, value, at, key);
@@ -206,6 +210,21 @@ impl Walk<'_> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// A Service of another namespace that a route sends to, where it is named by fields of its own.
+    fn reference(&mut self, object: &Object, map: &Map, at: &str, parent: &str) {
+        let sends = matches!(parent, "backendRef" | "backendRefs" | "service" | "services" | "mirror");
+        let text = |name: &str| map.get(name).and_then(Value::as_str);
+        if let (true, Some(name), Some(namespace)) = (sends, text("name"), text("namespace"))
+            && namespace != self.of.environment.namespace
+        {
+            let shared = format!("{name}.{namespace}");
+            if !self.of.territory.shared_services.contains(&shared) {
+                let place = Place { object, pointer: at, secret: false };
+                self.note(&place, "service", &format!("{shared}.svc"), "leftover");
+            }
         }
     }
 
@@ -223,18 +242,22 @@ impl Walk<'_> {
     /// The text as it is used: where it holds escapes, without them, and without those that were under them; where it is YAML or
     /// JSON that holds some, as its reader has it.
     fn text(&mut self, place: &Place<'_>, text: &str) {
-        match decode::unescape(text) {
-            None => self.plain_text(place, text),
-            Some(once) => {
-                self.plain_text(place, &once);
-                if let Some(twice) = decode::unescape(&once) {
-                    self.plain_text(place, &twice);
-                }
-                self.raw_hosts(place, text);
-                for inner in decode::embedded(text) {
-                    self.plain_text(place, &inner);
-                }
+        let mut now = decode::unescape(text);
+        if now.is_none() {
+            self.plain_text(place, text);
+            return;
+        }
+        for _ in 0..MOST_ESCAPES {
+            let Some(text) = now else { break };
+            self.plain_text(place, &text);
+            for text in decode::alternatives(&text) {
+                self.hosts(place, &text);
             }
+            now = decode::unescape(&text).filter(|next| *next != text);
+        }
+        self.raw_hosts(place, text);
+        for inner in decode::embedded(text) {
+            self.plain_text(place, &inner);
         }
     }
 
@@ -268,7 +291,11 @@ impl Walk<'_> {
             let host = text[token_start..token_end].trim_end_matches('.');
             let (before, after) = (&text[..token_start], &text[token_end..]);
             let starred = host.starts_with('.') && before.ends_with('*') && !before.ends_with(".*");
-            let host = if starred { format!("*{host}") } else { host.to_owned() };
+            // A domain with all that is below it, as cookies have.
+            let below = host.strip_prefix('.').filter(|host| {
+                self.targets.contains_key(host) && !before.ends_with(['*', ')', ']', '}', '+', '\\'])
+            });
+            let host = if starred { format!("*{host}") } else { below.unwrap_or(host).to_owned() };
             let class = self.class(&host, before, after);
             // Around the needle may stand a password.
             let shown = if place.secret && class != "rewritten" { &needle } else { &host };
@@ -297,7 +324,7 @@ impl Walk<'_> {
             let start = host_start(text, at);
             let labels: Vec<&str> = text[start..at].split('.').collect();
             let Some(namespace) = labels.last().filter(|label| !label.is_empty()) else { continue };
-            let shared = labels.join(".");
+            let shared = labels[labels.len().saturating_sub(2)..].join(".");
             let known = *namespace == self.of.environment.namespace
                 || shared == "kubernetes.default"
                 || self.of.territory.shared_services.contains(&shared);
@@ -305,7 +332,12 @@ impl Walk<'_> {
             if known || (labels.len() < 2 && !self.of.namespaces.contains(*namespace)) {
                 continue;
             }
-            let name = if place.secret { format!("(…).{namespace}.svc") } else { format!("{shared}.svc") };
+            // Of a Secret's value only what everybody knows is told.
+            let name = match (place.secret, self.of.namespaces.contains(*namespace)) {
+                (false, _) => format!("{shared}.svc"),
+                (true, true) => format!("(…).{namespace}.svc"),
+                (true, false) => "(…).svc".to_owned(),
+            };
             self.note_as(place, "service", &format!("{shared}.svc"), &name, "leftover");
         }
     }
@@ -321,8 +353,14 @@ impl Walk<'_> {
             let address = text[..start].ends_with(['/', '@'])
                 || after == Some(':') && { text[end + 1..].starts_with(|c: char| c.is_ascii_digit()) };
             let whole = after.is_none_or(|c| !is_host_char(c));
-            let known = self.of.services.contains(&(name.to_owned(), namespace.to_owned()));
-            if whole && !name.is_empty() && address && (known || text[..start].ends_with("//")) {
+            // Or nothing else stands there: it may as well be the name of something in a program.
+            let alone = start == 0 && end == text.len() && text.matches('.').count() == 1;
+            let shared = self.of.territory.shared_services.contains(&format!("{name}.{namespace}"))
+                || (name, namespace) == ("kubernetes", "default");
+            if shared {
+                continue;
+            }
+            if whole && !name.is_empty() && (address || alone && !place.secret) {
                 found.push(format!("{name}.{namespace}"));
             }
         }

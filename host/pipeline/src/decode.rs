@@ -7,16 +7,22 @@ use base64::{Engine as _, alphabet};
 use lathe_manifest::{ReadOptions, Reader, Value};
 
 /// Dots that browsers and regular expressions take for one.
-const DOTS: &[&str] = &["[.]", "&#46;", "&#x2e;", "&#x2E;", "&period;", "\u{3002}", "\u{ff0e}", "\u{ff61}"];
+const DOTS: &[&str] = &[
+    "[.]", "&#46;", "&#046;", "&#x2e;", "&#x2E;", "&period;", "\\056", "\u{2024}", "\u{3002}", "\u{ff0e}",
+    "\u{ff61}",
+];
+
+/// Characters that nobody sees and DNS drops (RFC 5891, mapped to nothing by UTS #46).
+const INVISIBLE: &[char] = &['\u{ad}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}'];
 
 /// The text with `%XX`, `\n`, `\/`, `\xXX`, `\uXXXX` and dots of every spelling undone; `None` where there are none.
 pub(crate) fn unescape(text: &str) -> Option<String> {
-    let dotted = DOTS.iter().any(|dot| text.contains(dot));
-    if !dotted && !text.contains(['%', '\\']) {
+    let dotted = DOTS.iter().any(|dot| text.contains(dot)) || text.contains(INVISIBLE);
+    if !dotted && !text.contains(['%', '\\', '|']) {
         return None;
     }
     let plain = if dotted {
-        DOTS.iter().fold(text.to_owned(), |text, dot| text.replace(dot, "."))
+        DOTS.iter().fold(text.replace(INVISIBLE, ""), |text, dot| text.replace(dot, "."))
     } else {
         text.to_owned()
     };
@@ -25,23 +31,42 @@ pub(crate) fn unescape(text: &str) -> Option<String> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
-        let (decoded, length) = match byte {
-            b'%' => hex(bytes.get(at + 1..at + 3)).map_or((*byte, 1), |code| (code_byte(code), 3)),
-            b'\\' => match bytes.get(at + 1) {
-                Some(b'n' | b't' | b'r' | b'b' | b'B' | b's' | b'S' | b'w' | b'W' | b'A' | b'z' | b'Z') => {
-                    (b' ', 2)
-                }
-                Some(b'x') => hex(bytes.get(at + 2..at + 4)).map_or((*byte, 1), |code| (code_byte(code), 4)),
-                Some(b'u') => hex(bytes.get(at + 2..at + 6)).map_or((*byte, 1), |code| (code_byte(code), 6)),
-                // `\\` before anything is the escape of an escape: look at what follows.
-                Some(b'\\') => (b'\\', usize::from(bytes.get(at + 2) != Some(&b'.')) + 1),
-                Some(next @ (b'.' | b'/' | b'"' | b'-')) => (*next, 2),
-                _ => (*byte, 1),
-            },
-            byte => (*byte, 1),
+        let mut code = |length: usize, digits: Option<&[u8]>| {
+            let Some(code) = hex(digits) else {
+                out.push(*byte);
+                return 1;
+            };
+            let c = char::from_u32(code).unwrap_or(' ');
+            out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+            length
         };
-        out.push(decoded);
-        at += length;
+        at += match (byte, bytes.get(at + 1)) {
+            // Of a percent-encoded character each byte is written alone (RFC 3986 section 2.5).
+            (b'%', _) => {
+                let code = hex(bytes.get(at + 1..at + 3)).and_then(|code| u8::try_from(code).ok());
+                out.push(code.unwrap_or(b'%'));
+                if code.is_some() { 3 } else { 1 }
+            }
+            (b'\\', Some(b'x')) => code(4, bytes.get(at + 2..at + 4)),
+            (b'\\', Some(b'u')) => code(6, bytes.get(at + 2..at + 6)),
+            (b'\\', Some(next)) => {
+                let (decoded, length) = match next {
+                    b'n' | b't' | b'r' | b'b' | b'B' | b's' | b'S' | b'w' | b'W' | b'A' | b'z' | b'Z' => {
+                        (b' ', 2)
+                    }
+                    // `\\` before anything is the escape of an escape: look at what follows.
+                    b'\\' => (b'\\', usize::from(bytes.get(at + 2) != Some(&b'.')) + 1),
+                    b'.' | b'/' | b'"' | b'-' => (*next, 2),
+                    _ => (*byte, 1),
+                };
+                out.push(decoded);
+                length
+            }
+            _ => {
+                out.push(*byte);
+                1
+            }
+        };
     }
     // A lone backslash before a dot is what is left of `\\.`.
     Some(String::from_utf8_lossy(&out).replace("\\.", "."))
@@ -96,10 +121,15 @@ pub(crate) fn base64(text: &str) -> Option<String> {
 pub(crate) fn base64_runs(text: &str) -> Vec<String> {
     const SHORTEST: usize = 16;
     let digit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_');
-    let runs = text.split(|c| !digit(c)).filter(|run| run.len() >= SHORTEST);
+    // Lines of base64 belong together (RFC 2045 section 6.8).
+    let long = |line: &str| line.len() >= 60 && line.trim_end().chars().all(digit);
+    let joined = if text.lines().any(long) { text.replace(['\r', '\n'], "") } else { String::new() };
+    let runs = [text, &joined].into_iter().flat_map(|text| text.split(|c| !digit(c)));
+    let runs = runs.filter(|run| run.len() >= SHORTEST);
     // A slash is a digit, or the end of a path's part.
     let parts = runs.flat_map(|run| {
-        std::iter::once(run).chain(run.split('/').filter(move |part| part.len() < run.len()))
+        let parts = run.split('/').chain(run.split(['-', '_']));
+        std::iter::once(run).chain(parts.filter(move |part| part.len() < run.len()))
     });
     let parts = parts.filter(|part| part.len() >= SHORTEST);
     parts
@@ -116,9 +146,27 @@ fn hex(digits: Option<&[u8]>) -> Option<u32> {
     u32::from_str_radix(std::str::from_utf8(digits?).ok()?, 16).ok()
 }
 
-/// An ASCII character as it is; anything else as a byte that no host name holds.
-fn code_byte(code: u32) -> u8 {
-    u8::try_from(code).ok().filter(u8::is_ascii).unwrap_or(b' ')
+/// The text around each group of alternatives, with one of them in its place: `example\.(org|com)` is two hosts. In lower case.
+pub(crate) fn alternatives(text: &str) -> Vec<String> {
+    const AROUND: usize = 256;
+    const LONGEST: usize = 512;
+    let mut found = Vec::new();
+    if !text.contains('|') {
+        return found;
+    }
+    let text = text.to_lowercase();
+    let boundary = |at: usize| (at..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+    for (open, _) in text.match_indices('(') {
+        let inner = &text[open + 1..boundary((open + 1 + LONGEST).min(text.len()))];
+        let Some(close) = inner.find(')').filter(|close| inner[..*close].contains('|')) else { continue };
+        let before = &text[boundary(open.saturating_sub(AROUND))..open];
+        let rest = &text[open + 1 + close + 1..];
+        let after =
+            &rest[..(0..=rest.len().min(AROUND)).rev().find(|at| rest.is_char_boundary(*at)).unwrap_or(0)];
+        let group = inner[..close].trim_start_matches("?:");
+        found.extend(group.split('|').map(|one| format!("{before}{one}{after}")));
+    }
+    found
 }
 
 #[cfg(test)]
@@ -137,6 +185,9 @@ mod tests {
             (r"portal\x2eexample[.]org", "portal.example.org"),
             ("portal&#46;example\u{3002}org", "portal.example.org"),
             ("100% %zz", "100% %zz"),
+            ("m%C3%BCnchen.example.org", "münchen.example.org"),
+            (r"m\u00fcnchen.example.org", "münchen.example.org"),
+            ("por\u{ad}tal.example.org", "portal.example.org"),
             (r"\", r"\"),
         ] {
             assert_eq!(unescape(text).as_deref(), Some(want));
@@ -145,8 +196,20 @@ mod tests {
     }
 
     #[test]
+    fn alternatives_are_told_apart() {
+        assert_eq!(
+            alternatives("^portal.example.(org|com)$"),
+            ["^portal.example.org$", "^portal.example.com$"]
+        );
+        assert!(alternatives("a (b) | c").is_empty());
+    }
+
+    #[test]
     fn base64_is_found_within_text() {
         assert_eq!(base64_runs("Basic dTpwb3J0YWwuZXhhbXBsZS5vcmc="), ["u:portal.example.org"]);
+        assert!(base64_runs("id-dTpwb3J0YWwuZXhhbXBsZS5vcmc=").contains(&"u:portal.example.org".to_owned()));
+        let mime = format!("{}\naHR0cHM6Ly9wb3J0YWwuZXhhbXBsZS5vcmc=", "MDEy".repeat(19));
+        assert!(base64_runs(&mime).iter().any(|text| text.ends_with("https://portal.example.org")));
         // The last digit has bits that belong to no byte.
         assert_eq!(
             base64("aHR0cHM6Ly9wb3J0YWwuZXhhbXBsZS5vcmd=").as_deref(),

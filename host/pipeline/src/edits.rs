@@ -61,7 +61,7 @@ pub(crate) fn apply(
                 })?;
                 refuse_list(&object, plugin)?;
                 beyond.extend(scope.judge_whole(plugin, &object, true));
-                if revealed.holds(&text) {
+                if revealed.stands_in(&object.value) {
                     beyond.push(shown(plugin, object.label(), String::new()));
                 }
                 if floats::holds_large(&object.value) {
@@ -119,10 +119,9 @@ pub(crate) fn apply(
         let changes = leaf::changes(&before.value, &entry.object.value);
         beyond.extend(scope.judge(plugin, before, &entry.object, &changes, revealed.keys.contains(&key)));
         for change in &changes {
-            let told =
-                |value: Option<&Value>| value.is_some_and(|value| revealed.holds(&json::to_string(value)));
-            if !is_secret_field(&entry.object, &change.pointer) && told(change.after) && !told(change.before)
-            {
+            let told = |value: Option<&Value>| value.is_some_and(|value| revealed.stands_in(value));
+            let written = told(change.after) && !told(change.before) || revealed.holds(&change.pointer);
+            if written && !is_secret_field(&entry.object, &change.pointer) {
                 beyond.push(shown(plugin, entry.object.label(), change.pointer.clone()));
             }
             let Some(after) = change.after.filter(|after| floats::holds_large(after)) else { continue };

@@ -1,13 +1,13 @@
 //! One environment, resolved: who it is, its namespace, its hosts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::file::{EnvironmentSpec, Pipeline};
 use crate::slug;
-use crate::territory::Territory;
+use crate::territory::{Territory, target_of};
 
 /// The plugin whose config names hosts.
 pub(crate) const REVIEW_HOSTS: &str = "builtin:review-hosts";
@@ -194,7 +194,16 @@ impl Environment {
                 });
             }
         };
+        let mut targets = BTreeSet::new();
         for slot in spec.pool.iter().flatten() {
+            for key in territory.keys.values() {
+                let target = target_of(key, slot, &territory.review_domain);
+                if !targets.insert(target.clone()) {
+                    wrong.push(format!(
+                        "environments.{name}.pool: two keys and slots make the same host `{target}`"
+                    ));
+                }
+            }
             if !is_label(slot) || slot.len() + longest > 62 {
                 wrong.push(format!(
                     "environments.{name}.pool: `{slot}` and the longest service key are no label of 63 characters"

@@ -12,6 +12,8 @@ pub(crate) fn renders_later(object: &Object) -> bool {
             | ("kustomize.toolkit.fluxcd.io", "Kustomization")
             | ("helm.cattle.io", "HelmChart")
             | ("argoproj.io", "Application" | "ApplicationSet")
+            | ("fleet.cattle.io", "Bundle" | "GitRepo")
+            | ("kubernetes.crossplane.io" | "kubernetes.m.crossplane.io", "Object")
     )
 }
 
@@ -28,52 +30,73 @@ pub(crate) fn names_a_type(object: &Object, at: &str) -> bool {
         || at.starts_with("/metadata/finalizers/")
 }
 
-/// Fields that name a namespace by their own name, or several in a list.
+/// Fields that name a namespace by their own name, several in a list, or select namespaces by labels.
 pub(crate) fn names_a_namespace(object: &Object, at: &str) -> bool {
-    if matches!(object.kind(), "ConfigMap" | "Secret") || at == "/metadata/namespace" {
+    let data = object.group().is_empty() && matches!(object.kind(), "ConfigMap" | "Secret");
+    if data && !at.starts_with("/metadata/") || at == "/metadata/namespace" {
         return false;
     }
-    let mut segments = at.rsplit('/');
+    let mut segments = at.rsplit('/').filter(|segment| !segment.bytes().all(|b| b.is_ascii_digit()));
     let last = segments.next().unwrap_or_default();
-    let list =
-        last.bytes().all(|b| b.is_ascii_digit()).then(|| segments.next()).flatten().unwrap_or_default();
-    matches!(last, "namespace" | "targetNamespace")
-        || matches!(list, "namespaces" | "exportTo")
-        || at.contains("/namespaceSelector/")
+    let named = matches!(last, "namespace" | "namespaces" | "exportTo" | "notNamespaces" | "namespaceNames");
+    let label = last == "kubernetes.io~1metadata.name" || last.ends_with("io.kubernetes.pod.namespace");
+    let selects = at.contains("/namespaceSelector/") || at.contains("/namespaces/selector/");
+    named || label || selects || last.ends_with("Namespace") || last.ends_with("Namespaces")
 }
 
-/// A namespace of the input that the text names in a spelling of its field: `ns/name` and `ns-name@kubernetescrd` in
-/// annotations, `ns/gateway`, `…/ns/NAMESPACE/…` in identities, `--namespace=NAMESPACE` in arguments.
-pub(crate) fn spelled_namespace<'t>(
+/// Annotations whose text may name an object by `namespace/name`.
+fn is_reference(at: &str) -> bool {
+    let name = at.rsplit("~1").next().unwrap_or(at);
+    [
+        "secret",
+        "middleware",
+        "inject-ca-from",
+        "certificate",
+        "configmap",
+        "config-map",
+        "-ref",
+        "gateway",
+        "service",
+    ]
+    .iter()
+    .any(|part| name.contains(part))
+}
+
+/// The namespaces that the text names in a spelling of its field: `ns/name` and `ns-name@kubernetescrd` in annotations, `ns/gateway`
+/// and `ns/account` in lists, `…/ns/NAMESPACE/…` in identities, and lists of them. In a comma list each item counts.
+pub(crate) fn spelled_namespaces<'t>(
     object: &Object,
     at: &str,
     text: &'t str,
     namespaces: &BTreeSet<String>,
     target: &str,
-) -> Option<&'t str> {
-    if matches!(object.kind(), "ConfigMap" | "Secret") && !at.starts_with("/metadata/") {
-        return None;
+) -> Vec<&'t str> {
+    let data = object.group().is_empty() && matches!(object.kind(), "ConfigMap" | "Secret");
+    if data && !at.starts_with("/metadata/") {
+        return Vec::new();
     }
     let annotation = at.contains("/annotations/");
-    let qualified =
-        || text.split_once('/').filter(|_| annotation || at.contains("/gateways/")).map(|(name, _)| name);
-    let middleware = || {
-        let named = text.strip_suffix("@kubernetescrd").filter(|_| annotation)?;
-        let within = |name: &str| named.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'));
-        // The review's own namespace may begin with the name of the one it was made from.
-        let known = namespaces.iter().find(|name| within(name) && !within(target))?;
-        text.get(..known.len())
-    };
-    let release = || Some(text).filter(|_| annotation && at.ends_with("namespace"));
-    let identity = || text.split_once("/ns/").and_then(|(_, rest)| rest.split('/').next());
-    let argument = || {
-        let (name, value) = text.strip_prefix("--")?.split_once('=')?;
-        name.ends_with("namespace").then_some(value)
-    };
-    [qualified(), middleware(), release(), identity(), argument()]
-        .into_iter()
-        .flatten()
-        .find(|name| namespaces.contains(*name))
+    let listed = ["/gateways/", "/serviceAccounts/", "/hosts/"].iter().any(|list| at.contains(list));
+    let names = annotation
+        && (at.ends_with("namespace") || at.ends_with("namespaces") || at.ends_with("~1replicate-to"));
+    let mut found = Vec::new();
+    for item in text.split(',').map(str::trim) {
+        if listed || annotation && is_reference(at) {
+            found.extend(item.split_once('/').map(|(name, _)| name));
+        }
+        if names {
+            found.push(item);
+        }
+        if annotation && let Some(named) = item.strip_suffix("@kubernetescrd") {
+            let within = |name: &str| named.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'));
+            // The review's own namespace may begin with the name of the one it was made from.
+            let known = namespaces.iter().find(|name| within(name) && !within(target));
+            found.extend(known.and_then(|known| item.get(..known.len())));
+        }
+        found.extend(item.split_once("/ns/").and_then(|(_, rest)| rest.split('/').next()));
+    }
+    found.retain(|name| namespaces.contains(*name));
+    found
 }
 
 /// Names of objects, which claim no host though they may look like one: an object's own, that of a Secret with a certificate,
@@ -88,11 +111,11 @@ pub(crate) fn names_an_object(object: &Object, at: &str, there: impl Fn(&str) ->
     }
     let mut segments = at.rsplit('/');
     let last = segments.next().unwrap_or_default();
-    let holder = segments.find(|segment| !segment.bytes().all(|b| b.is_ascii_digit())).unwrap_or_default();
+    let holder = segments.next().unwrap_or_default();
     match last {
         "secretName" | "credentialName" => true,
-        "claimName" | "configMapName" | "serviceAccountName" => there(text),
-        "name" => (holder.ends_with("Ref") || holder.ends_with("Refs")) && there(text),
+        "claimName" | "configMapName" | "serviceAccountName" | "name" => there(text),
+        _ if holder == "resourceNames" || last == "resourceNames" => there(text),
         _ => false,
     }
 }

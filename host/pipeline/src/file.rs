@@ -224,7 +224,13 @@ impl Pipeline {
                 ));
             }
         }
+        let mut slots: BTreeMap<&String, &String> = BTreeMap::new();
         for (name, environment) in &self.environments {
+            for slot in environment.pool.iter().flatten() {
+                if let Some(other) = slots.insert(slot, name).filter(|other| *other != name) {
+                    wrong.push(format!("environments.{name}.pool: `{slot}` is a slot of `{other}` as well"));
+                }
+            }
             let pool = environment.pool.as_ref();
             let distinct: Option<BTreeSet<&String>> = pool.map(|pool| pool.iter().collect());
             if !environment.review && pool.is_some() {

@@ -6,9 +6,10 @@ use std::fmt::Write as _;
 use lathe_manifest::Object;
 
 use crate::environment::is_label;
+use crate::problem::Problem;
 use crate::render::secret_name;
 use crate::report::{Hit, Report};
-use crate::territory::is_within;
+use crate::territory::{is_within, to_ascii};
 
 /// A pipeline under way: it learns from the report of each trial run what to propose next.
 #[derive(Clone, Debug, Default)]
@@ -58,10 +59,15 @@ impl Proposal {
         let named = |code: &str| -> Vec<(String, String)> {
             let problems = report.problems.iter().filter(|problem| problem.code == code);
             let host = |message: &str| message.split('`').nth(1).unwrap_or_default().to_owned();
-            problems.map(|p| (host(&p.message), format!("{} {}", p.object, p.pointer))).collect()
+            let kind = |object: &str| object.split('/').next().unwrap_or_default().to_owned();
+            let name = |object: &str| object.rsplit('/').next().unwrap_or_default().to_owned();
+            let place = |p: &Problem| format!("{}/{} {}", kind(&p.object), name(&p.object), p.pointer);
+            problems.map(|p| (host(&p.message), place(p))).collect()
         };
         for (host, _) in named("unmapped-host").into_iter().filter(|(host, _)| is_host(host)) {
-            if !self.hosts.contains_key(&host) {
+            if !self.hosts.contains_key(&host)
+                && !self.hosts.keys().any(|other| to_ascii(other) == to_ascii(&host))
+            {
                 let key = self.key(&host);
                 self.hosts.insert(host, key);
             }
@@ -83,8 +89,12 @@ impl Proposal {
             self.drop.insert(problem.object.clone());
         }
         report.closure.iter().filter(|hit| hit.class == "leftover").for_each(|hit| self.leftover(hit));
-        let told = |code: &str| ["unmapped-host", "unmapped-target", "cluster-scoped"].contains(&code);
-        let rest = report.problems.iter().filter(|p| !p.code.starts_with("leftover-") && !told(&p.code));
+        let proposed = |p: &&Problem| match p.code.as_str() {
+            "unmapped-host" | "unmapped-target" => p.message.split('`').nth(1).is_some_and(is_host),
+            "cluster-scoped" => p.pointer.is_empty(),
+            code => code.starts_with("leftover-"),
+        };
+        let rest = report.problems.iter().filter(|p| !proposed(p));
         self.refused = rest.map(ToString::to_string).collect();
         let settled = self.hosts == before.hosts
             && self.keep == before.keep
@@ -97,7 +107,9 @@ impl Proposal {
 
     fn leftover(&mut self, hit: &Hit) {
         let Hit { object, pointer, host, .. } = hit;
-        let name = object.rsplit('/').next().unwrap_or_default();
+        // Without the namespace, which is the trial review's.
+        let (kind, name) = object.split_once('/').unwrap_or_default();
+        let name = name.rsplit('/').next().unwrap_or_default();
         if let Some(secret) = self.secrets.get(name).filter(|_| hit.secret)
             && self.reveal.insert(secret.clone())
         {
@@ -107,14 +119,14 @@ impl Proposal {
         let labels: Vec<&str> = host.split('.').collect();
         match hit.kind {
             "host" if whole && !self.hosts.contains_key(host) => {
-                self.keep.entry(host.clone()).or_insert(format!("{object} {pointer}"));
+                self.keep.entry(host.clone()).or_insert(format!("{kind}/{name} {pointer}"));
             }
-            "service" if matches!(labels.as_slice(), [_, _, "svc"]) => {
+            "service" if !hit.secret && matches!(labels.as_slice(), [_, _, "svc"]) => {
                 self.shared_services.insert(labels[..2].join("."));
             }
             _ if self.drop.contains(object) => {}
             _ => {
-                self.acknowledge.insert((object.clone(), pointer.clone(), host.clone()));
+                self.acknowledge.insert((format!("{kind}/{name}"), pointer.clone(), host.clone()));
             }
         }
     }
@@ -136,6 +148,15 @@ impl Proposal {
         numbered.find(|key| !taken(key)).unwrap_or_default()
     }
 
+    /// A domain under a zone of production's that nothing lies under yet.
+    fn free_domain(&self) -> String {
+        let zone = self.zones.iter().next().map_or("example.net", String::as_str);
+        let domains = ["review", "reviews", "rv", "mr"].map(|name| format!("{name}.{zone}"));
+        let taken =
+            |domain: &&String| self.hosts.keys().chain(self.keep.keys()).any(|host| is_within(host, domain));
+        domains.iter().find(|domain| !taken(domain)).unwrap_or(&domains[0]).clone()
+    }
+
     /// The pipeline for a trial run.
     pub fn to_trial(&self) -> String {
         self.to_yaml(TRIAL)
@@ -148,7 +169,7 @@ impl Proposal {
             text.push_str("# Refused all the same, and to be mended in the manifests:\n");
             for line in &self.refused {
                 // Writing to a String cannot fail.
-                let _ = writeln!(text, "# - {}", line.replace(['\n', '\r'], " "));
+                let _ = writeln!(text, "# - {}", comment(line));
             }
         }
         text
@@ -166,8 +187,7 @@ impl Proposal {
 
     fn to_yaml(&self, reason: &str) -> String {
         let mut out = String::new();
-        let zone = self.zones.iter().next().map_or("example.net", String::as_str);
-        let domain = self.review_domain.clone().unwrap_or_else(|| format!("review.{zone}"));
+        let domain = self.review_domain.clone().unwrap_or_else(|| self.free_domain());
         let mut line = |text: String| {
             out.push_str(&text);
             out.push('\n');
@@ -215,7 +235,7 @@ impl Proposal {
             line("    keep:".to_owned());
         }
         for (host, place) in &self.keep {
-            line(format!("    - {} # {}", quoted(host), place.replace(['\n', '\r'], " ")));
+            line(format!("    - {} # {}", quoted(host), comment(place)));
         }
         if !self.shared_services.is_empty() {
             line("    sharedServices:".to_owned());
@@ -245,6 +265,12 @@ impl Proposal {
         }
         out
     }
+}
+
+/// The text within a comment's line.
+fn comment(text: &str) -> String {
+    let ends = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}');
+    text.replace(ends, " ")
 }
 
 fn is_host(text: &str) -> bool {

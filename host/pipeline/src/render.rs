@@ -130,10 +130,8 @@ pub(crate) struct Run<'a> {
     pub(crate) report: Report,
     /// What plugins found wrong, with the key of the object; named at the end, as the object is called then.
     found: Vec<(Option<u32>, Problem)>,
-    /// The namespaces of the input.
-    namespaces: BTreeSet<String>,
-    /// The Services of the input, by name and namespace.
-    services: BTreeSet<(String, String)>,
+    /// The namespace that each object of the input stands in, or is.
+    namespaces: BTreeMap<u32, (String, bool)>,
     /// The Secrets of the input, as the pipeline names them.
     secrets: BTreeMap<u32, String>,
     /// The plugins that look at one object at a time.
@@ -154,22 +152,18 @@ impl<'a> Run<'a> {
     fn new(of: &'a Render<'a>, objects: Vec<Object>) -> Self {
         let [project, name, review] = of.environment.identity();
         let seal = Seal::new(&[&of.lock.digest(), project, name, review]);
-        let named = |object: &Object| match (object.group(), object.kind()) {
-            ("", "Namespace") => object.name().to_owned(),
-            _ => object.namespace().to_owned(),
-        };
         let tree = Tree::new(objects);
-        let objects = || tree.entries.iter().map(|entry| &entry.object);
-        let services = objects().filter(|object| object.kind() == "Service" && object.group().is_empty());
-        let services =
-            services.map(|object| (object.name().to_owned(), object.namespace().to_owned())).collect();
+        let named = |object: &Object| match (object.group(), object.kind()) {
+            ("", "Namespace") => (object.name().to_owned(), true),
+            _ => (object.namespace().to_owned(), false),
+        };
+        let namespaces = tree.entries.iter().map(|entry| (entry.key, named(&entry.object)));
+        let namespaces = namespaces.filter(|(_, (name, _))| !name.is_empty()).collect();
         let secrets = tree.entries.iter().filter(|entry| entry.object.is_secret());
         let secrets = secrets.map(|entry| (entry.key, secret_name(&entry.object))).collect();
-        let namespaces = objects().map(named).filter(|name| !name.is_empty()).collect();
         Self {
             of,
             namespaces,
-            services,
             secrets,
             per_object: BTreeSet::new(),
             transcript: None,

@@ -99,7 +99,7 @@ impl ReviewSummary {
     }
 
     /// Variables for GitLab's `artifacts:reports:dotenv`: `REVIEW_URL`, `REVIEW_SLUG`, `REVIEW_NAMESPACE`, and `REVIEW_HOST_KEY` for
-    /// each service key. `None` where nobody said which host has the front page.
+    /// each service key. `None` where no host has the front page, or nobody said which.
     pub fn to_dotenv(&self) -> Option<String> {
         let mut text = format!("REVIEW_URL={}\n", self.url.as_ref()?);
         // Writing to a String cannot fail.

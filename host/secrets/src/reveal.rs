@@ -46,7 +46,8 @@ impl Seal {
             let view = sealed.and_then(|sealed| self.view(key, &at.1, sealed));
             let new = match (sealed, &view) {
                 (Some(sealed), Some((view, _))) if view.as_str() == text => sealed.to_owned(),
-                (Some(sealed), None) if sealed == text => continue,
+                // A field that the plugin did not write is sealed still.
+                (Some(sealed), _) if sealed == text => continue,
                 _ => self.reseal(&at, plugin, &text, field, view.map_or(Wrap::None, |(_, wrap)| wrap)),
             };
             put(after, &at.1, &new);
@@ -243,6 +244,39 @@ mod tests {
         let inner = String::from_utf8(encoding::decode(&text(&filled, "/data/a")).unwrap()).unwrap();
         assert_eq!(inner, "v:ref+vault://kv/a#b");
         assert!(seal.verify([(0, &concealed)].into_iter(), false).is_empty());
+    }
+
+    #[test]
+    fn what_was_opened_and_encoded_is_sealed_and_filled() {
+        // base64 of `u:ref+vault://kv/a#b`, opened as the secrets plugin opens it.
+        let object = secret(r#""data":{"a":"dTpyZWYrdmF1bHQ6Ly9rdi9hI2I=","c":"aHVudGVy"}"#);
+        let mut seal = Seal::new(&["test"]);
+        let mut sealed = object.clone();
+        seal.seal(0, &mut sealed);
+        let inner = String::from_utf8(encoding::decode(&text(&sealed, "/data/a")).unwrap()).unwrap();
+        let token = seal.open(0, "/data/a", "ref+vault://kv/a#b");
+        let encoded = seal.encode(&inner.replace("ref+vault://kv/a#b", &token), Encoding::Base64);
+        put(&mut sealed, "/data/a", &encoded);
+        let now = sealed.clone();
+        seal.settle(|_, pointer| Some(text(&now, pointer)));
+        let view = text(&seal.reveal(0, &sealed), "/data/a");
+        let view = String::from_utf8(encoding::decode(&view).unwrap()).unwrap();
+        assert_eq!(view, format!("u:{token}"));
+        let fill = |seal: &Seal, mut object: Object| {
+            assert!(seal.verify([(0, &object)].into_iter(), true).is_empty());
+            assert!(seal.fill(0, &mut object, &mut Fill::References).is_ok());
+            String::from_utf8(encoding::decode(&text(&object, "/data/a")).unwrap()).unwrap()
+        };
+        // Another field was written, as a plugin writes single fields: this one is sealed still.
+        let mut left = sealed.clone();
+        put(&mut left, "/data/c", "Z2F0aGVyZXI=");
+        let mut other = seal.clone();
+        other.conceal(0, "x", &sealed, &mut left);
+        assert_eq!(fill(&other, left), "u:ref+vault://kv/a#b");
+        let mut left = sealed.clone();
+        put(&mut left, "/data/a", &Encoding::Base64.encode(&format!("v:{token}")));
+        seal.conceal(0, "x", &sealed, &mut left);
+        assert_eq!(fill(&seal, left), "v:ref+vault://kv/a#b");
     }
 
     #[test]

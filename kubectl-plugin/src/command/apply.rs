@@ -99,11 +99,12 @@ fn files(flags: &cli::Apply, settings: &Settings) -> anyhow::Result<Wanted> {
 
 /// A review's namespace is its own; one that is there already has to say so.
 fn owner(environment: &Environment) -> Option<Owner> {
+    let slug = &environment.review.as_ref()?.slug;
     let [project, name, review] = environment.identity();
     let labels = [("project", project), ("environment", name), ("review", review)];
     let labels = labels.map(|(label, value)| (format!("lathe.dev/{label}"), value.to_owned()));
-    let namespace = environment.namespace.clone();
-    environment.review.is_some().then(|| Owner { namespace, labels: labels.into() })
+    let suffix = format!("-{}", slug.rsplit('-').next().unwrap_or(slug));
+    Some(Owner { namespace: environment.namespace.clone(), labels: labels.into(), suffix })
 }
 
 /// An environment has one namespace, which a flag may repeat and not change.

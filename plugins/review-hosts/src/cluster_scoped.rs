@@ -23,7 +23,9 @@ impl<'a> Policy<'a> {
         let hash = slug.rsplit('-').next().unwrap_or(slug);
         let suffix = format!("-{hash}");
         let roles = objects.iter().filter(|o| o.is(RBAC, "ClusterRole") && !o.name.ends_with(&suffix));
-        let roles = roles.map(|o| o.name.as_str()).filter(|name| !config.shares_role(name)).collect();
+        // What is left out is the cluster's, and bindings go on naming it.
+        let roles = roles.filter(|o| !config.drops(o) && !config.shares_role(&o.name));
+        let roles = roles.map(|o| o.name.as_str()).collect();
         Self { config, suffix, roles }
     }
 
@@ -102,14 +104,17 @@ fn refuse(object: &Object, pointer: &str, told: &str, outcome: &mut Outcome) {
     outcome.error("cluster-scoped", told, Some(at));
 }
 
-/// Refuses a role that is a part of the cluster's own.
+/// Refuses a role that is a part of one that others use, or that is made of others' parts.
 fn refuse_aggregated(object: &Object, outcome: &mut Outcome) {
-    for (label, value) in object.value["metadata"]["labels"].as_object().into_iter().flatten() {
-        let aggregates = label.starts_with("rbac.authorization.k8s.io/aggregate-to-");
-        if aggregates && value == "true" {
+    for (label, _) in object.value["metadata"]["labels"].as_object().into_iter().flatten() {
+        if label.rsplit('/').next().is_some_and(|name| name.starts_with("aggregate-to-")) {
             let at = format!("/metadata/labels/{}", lathe_sdk::escape(label));
             let told = "this adds the role to one that the whole cluster uses; take the label away, or list the role under `sharedClusterRoles`";
             refuse(object, &at, told, outcome);
         }
+    }
+    if !object.value["aggregationRule"].is_null() {
+        let told = "this takes the rules of others' roles in; list the role under `sharedClusterRoles`, or under `drop`";
+        refuse(object, "/aggregationRule", told, outcome);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lathe_sdk::{Value, json};
+use lathe_sdk::{Object, Value, json};
 use serde::Deserialize;
 
 /// What the pipeline entry says. `reviewDomain`, `hosts`, `zones` and `url` are the host's to use: it makes the environment's
@@ -57,9 +57,23 @@ pub(crate) struct Config {
 }
 
 impl Config {
+    /// Whether the object is left out.
+    pub(crate) fn drops(&self, object: &Object) -> bool {
+        self.drop.iter().any(|entry| names(entry, object))
+    }
+
     pub(crate) fn shares_role(&self, name: &str) -> bool {
         self.shared_cluster_roles.iter().any(|shared| shared == name)
     }
+}
+
+/// Whether `Kind/name`, or `Kind/namespace/name`, is the object.
+pub(crate) fn names(entry: &str, object: &Object) -> bool {
+    let Some((kind, rest)) = entry.split_once('/') else { return false };
+    let name = rest.split_once('/').map_or(rest == object.name, |(namespace, name)| {
+        namespace == object.namespace && name == object.name
+    });
+    kind == object.kind && name
 }
 
 /// How much smaller than production a review is.
@@ -121,11 +135,17 @@ pub(crate) struct Addresses {
 pub(crate) fn schema() -> Value {
     let text = json!({"type": "string"});
     let texts = json!({"type": "array", "items": text});
+    // RFC 1123 labels and names.
+    let label = json!({"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"});
+    let labels = json!({"type": "array", "items": label});
+    let name = json!({"type": "string", "pattern": "^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"});
+    let names = json!({"type": "array", "items": name});
+    let cidr = json!({"type": "string", "pattern": "^[0-9a-fA-F.:]+/[0-9]{1,3}$"});
     let quantities = json!({"type": "object", "additionalProperties": {"type": ["string", "number"]}});
     let object = |properties: Value| json!({"type": "object", "additionalProperties": false, "properties": properties});
     let mut addresses = object(json!({
-        "cidr": text,
-        "except": texts,
+        "cidr": cidr,
+        "except": {"type": "array", "items": cidr},
         "ports": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 65535}},
     }));
     addresses["required"] = json!(["cidr"]);
@@ -135,12 +155,12 @@ pub(crate) fn schema() -> Value {
         "zones": texts,
         "keep": texts,
         "url": text,
-        "sharedServices": texts,
-        "drop": texts,
+        "sharedServices": {"type": "array", "items": {"type": "string", "pattern": "^[a-z0-9-]+\\.[a-z0-9-]+$"}},
+        "drop": {"type": "array", "items": {"type": "string", "pattern": "^[A-Za-z0-9]+/.+"}},
         "sharedClusterRoles": texts,
         "clusterRoleBindings": texts,
         "shrink": object(json!({
-            "replicas": {"type": "integer", "minimum": 0},
+            "replicas": {"type": "integer", "minimum": 0, "maximum": 1000},
             "suspendCronJobs": {"type": "boolean"},
             "storage": {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?([kMGTPE]|[KMGTPE]i)?$"},
         })),
@@ -149,14 +169,14 @@ pub(crate) fn schema() -> Value {
             "default": quantities, "defaultRequest": quantities, "max": quantities, "min": quantities,
         })),
         "networkPolicy": object(json!({
-            "fromNamespaces": texts,
-            "toNamespaces": texts,
+            "fromNamespaces": labels,
+            "toNamespaces": labels,
             "toAddresses": {"type": "array", "items": addresses},
         })),
-        "clusterIssuer": text,
-        "tlsSecret": text,
-        "imagePullSecrets": texts,
-        "seed": texts,
+        "clusterIssuer": name,
+        "tlsSecret": name,
+        "imagePullSecrets": names,
+        "seed": names,
     }));
     config["required"] = json!(["reviewDomain", "hosts"]);
     config

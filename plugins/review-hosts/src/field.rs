@@ -28,6 +28,11 @@ impl Grammar {
     pub(crate) fn claims(self) -> bool {
         matches!(self, Self::Host | Self::Hosts | Self::Mesh | Self::Rule)
     }
+
+    /// Whether names of Services may stand in the field.
+    pub(crate) fn asks_in_cluster(self) -> bool {
+        !matches!(self, Self::Host | Self::Hosts | Self::Rule)
+    }
 }
 
 /// A field of a kind.
@@ -111,6 +116,8 @@ pub(crate) const FIELDS: &[Field] = &[
     field(&["externaldns.k8s.io"], &["DNSEndpoint"], "spec/endpoints/*/dnsName", Grammar::Host),
     field(&["externaldns.k8s.io"], &["DNSEndpoint"], "spec/endpoints/*/targets/*", Grammar::Targets),
     field(&["k8s.nginx.org"], &["VirtualServer"], "spec/host", Grammar::Host),
+    field(&["getambassador.io"], &["Host", "Mapping"], "spec/hostname", Grammar::Host),
+    field(&["getambassador.io"], &["Mapping"], "spec/host", Grammar::Host),
 ];
 
 /// An annotation of any kind of object.
@@ -160,3 +167,21 @@ pub(crate) const ANNOTATIONS: &[Annotation] = &[
     annotation(CERT_MANAGER, "alt-names", Grammar::Hosts),
     annotation(CERT_MANAGER, "uri-sans", Grammar::Url),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_row_has_a_test() {
+        let tests = include_str!("../tests/fields.rs");
+        for field in FIELDS {
+            let place = format!("\"/{}\"", field.path.replace('*', "0"));
+            assert!(tests.contains(&place), "{place}");
+            assert!(field.kinds.iter().all(|kind| tests.contains(&format!("\"{kind}\""))), "{place}");
+        }
+        for annotation in ANNOTATIONS {
+            assert!(tests.contains(&format!("~1{}\"", annotation.name)), "{}", annotation.name);
+        }
+    }
+}

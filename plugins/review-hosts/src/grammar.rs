@@ -2,6 +2,7 @@
 
 use crate::field::Grammar;
 use crate::token::tokens;
+use crate::traefik;
 
 /// What a part of a field says of hosts.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,36 +18,53 @@ pub(crate) enum Claim {
 /// What the text claims.
 pub(crate) fn claims(grammar: Grammar, text: &str) -> Vec<Claim> {
     let list = || text.split([',', ' ', '\n']).map(str::trim).filter(|item| !item.is_empty());
+    // What a variable or template fills in is not known here; who asks a host may, who claims one must not.
+    let asked = |text: &str| (!text.contains(['$', '{', '%'])).then(|| host(text));
     match grammar {
-        Grammar::Host => host(text).into_iter().collect(),
-        Grammar::Hosts => list().filter_map(host).collect(),
-        Grammar::Targets => list().filter(|item| !is_address(item)).filter_map(host).collect(),
-        Grammar::Url => url_host(text).and_then(host).into_iter().collect(),
+        Grammar::Host => vec![host(text)],
+        Grammar::Hosts => {
+            list().map(|item| item.strip_prefix('~').map_or_else(|| host(item), pattern)).collect()
+        }
+        Grammar::Targets => list().filter(|item| !is_address(item)).map(host).collect(),
+        Grammar::Url => url_host(text).and_then(asked).into_iter().collect(),
         Grammar::Origins => list()
             .filter(|item| *item != "*")
-            .filter_map(|item| host(url_host(item).unwrap_or(item)))
+            .filter_map(|item| asked(url_host(item).unwrap_or(item)))
             .collect(),
         Grammar::Mesh | Grammar::MeshTarget => {
             let name = text.split_once('/').map_or(text, |(_, name)| name);
             match name {
                 "*" if grammar == Grammar::MeshTarget => Vec::new(),
                 "*" => vec![Claim::Every],
-                name => host(name).into_iter().collect(),
+                name if grammar == Grammar::Mesh => vec![host(name)],
+                name => asked(name).into_iter().collect(),
             }
         }
-        Grammar::Rule => rule(text),
+        Grammar::Rule => traefik::claims(text),
     }
 }
 
-/// One host name; none where it is a variable, which something else fills in.
-fn host(text: &str) -> Option<Claim> {
+/// One host name.
+pub(crate) fn host(text: &str) -> Claim {
     let text = text.trim().to_lowercase();
     let name = match text.rsplit_once(':') {
         Some((name, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => text.as_str(),
     };
-    let name = name.trim_end_matches('.');
-    (!name.is_empty() && !name.contains(['$', '{', '%'])).then(|| Claim::Host(name.to_owned()))
+    Claim::Host(name.trim_end_matches('.').to_owned())
+}
+
+/// A regular expression that is nothing but whole hosts, or alternatives of them; any other has none.
+pub(crate) fn pattern(text: &str) -> Claim {
+    let bare = text.trim().trim_start_matches('^').trim_end_matches('$');
+    let group = bare.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(bare);
+    let alternatives = group.strip_prefix("?:").unwrap_or(group).split('|');
+    let whole = |part: &str| {
+        let part = part.trim_start_matches('^').trim_end_matches('$');
+        let token = tokens(part).next().filter(|token| token.start == 0 && token.end == part.len())?;
+        Some(token.name(part).into_owned())
+    };
+    Claim::Pattern(alternatives.map(whole).collect::<Option<_>>().unwrap_or_default())
 }
 
 /// The host of a URL's authority (RFC 3986 section 3.2); none of a path or a word.
@@ -61,50 +79,6 @@ fn url_host(text: &str) -> Option<&str> {
 
 fn is_address(text: &str) -> bool {
     text.parse::<std::net::IpAddr>().is_ok()
-}
-
-/// A Traefik rule: its functions take hosts or patterns in backticks or double quotes, which may be escaped.
-fn rule(text: &str) -> Vec<Claim> {
-    let mut found = Vec::new();
-    let mut rest = text;
-    while let Some(open) = rest.find('(') {
-        let (before, behind) = (&rest[..open], &rest[open + 1..]);
-        let name = before.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
-        rest = behind;
-        let name = name.to_ascii_lowercase();
-        let pattern = matches!(name.as_str(), "hostregexp" | "hostsniregexp");
-        if !pattern && !matches!(name.as_str(), "host" | "hostsni" | "hostheader") {
-            continue;
-        }
-        let (arguments, after) = quoted(behind);
-        rest = after;
-        for argument in arguments {
-            if pattern {
-                let hosts = tokens(argument).map(|token| token.name(argument).into_owned());
-                found.push(Claim::Pattern(hosts.collect()));
-            } else if argument == "*" {
-                found.push(Claim::Every);
-            } else {
-                found.extend(host(argument));
-            }
-        }
-    }
-    found
-}
-
-/// The quoted arguments at the start of a text, and what follows them.
-fn quoted(text: &str) -> (Vec<&str>, &str) {
-    let mut found = Vec::new();
-    let mut rest = text;
-    loop {
-        rest = rest.trim_start_matches([' ', ',', '\t', '\n']);
-        let quote = ["`", "\\\"", "\"", "'"].into_iter().find(|quote| rest.starts_with(quote));
-        let Some(quote) = quote else { return (found, rest) };
-        let inner = &rest[quote.len()..];
-        let Some(end) = inner.find(quote) else { return (found, "") };
-        found.push(&inner[..end]);
-        rest = &inner[end + quote.len()..];
-    }
 }
 
 #[cfg(test)]
@@ -125,7 +99,7 @@ mod tests {
         for (grammar, text, want) in [
             (Grammar::Host, "A.Example.org.", vec!["a.example.org"]),
             (Grammar::Host, "*.example.org", vec!["*.example.org"]),
-            (Grammar::Host, "$host", vec![]),
+            (Grammar::Host, "$host", vec!["$host"]),
             (Grammar::Hosts, "a.x, b.x:443", vec!["a.x", "b.x"]),
             (Grammar::Targets, "10.0.0.1,lb.x,2001:db8::1", vec!["lb.x"]),
             (Grammar::Url, "https://u@a.x:8443/p?q=https://b.x", vec!["a.x"]),
@@ -135,15 +109,9 @@ mod tests {
             (Grammar::Mesh, "ns/a.x", vec!["a.x"]),
             (Grammar::Mesh, "./*", vec!["all"]),
             (Grammar::MeshTarget, "*", vec![]),
-            (
-                Grammar::Rule,
-                "Host(`a.x`) && (PathPrefix(`/y.z`) || Host(\"b.x\", `c.x`))",
-                vec!["a.x", "b.x", "c.x"],
-            ),
-            (Grammar::Rule, r#"Host(\"a.x\")"#, vec!["a.x"]),
-            (Grammar::Rule, "HostSNI(`*`)", vec!["all"]),
-            (Grammar::Rule, r"HostRegexp(`^.+\.example\.org$`)", vec!["/example.org/"]),
-            (Grammar::Rule, "Host(`a.x", vec![]),
+            (Grammar::Hosts, "~^a\\.x$ ~^(.+)$", vec!["/a.x/", "//"]),
+            (Grammar::MeshTarget, "$host", vec![]),
+            (Grammar::Rule, "Host(`a.x`) && PathPrefix(`/y.z`)", vec!["a.x"]),
         ] {
             assert_eq!(told(grammar, text), want, "{text}");
         }

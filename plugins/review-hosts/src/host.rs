@@ -39,21 +39,50 @@ pub(crate) fn wildcard_start(text: &str, token: &Token<'_>) -> Option<usize> {
     (!pattern).then_some(before.len())
 }
 
+/// How far before an `@` it is looked for what makes a mail address of it; RFC 5321 has 64 bytes for the local part.
+const LONGEST_ADDRESS: usize = 512;
+
+/// How far before a host the beginning of a URN is looked for.
+const LONGEST_URN: usize = 2048;
+
+/// The end of a text, not longer than this: looking back further for every host would take quadratic time.
+fn last(text: &str, length: usize) -> &str {
+    let mut start = text.len().saturating_sub(length);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    &text[start..]
+}
+
 /// Whether the host must stay: it is a mail address's domain, part of a URN, or the tail of something else.
 pub(crate) fn is_protected(text: &str, token: &Token<'_>) -> bool {
     let before = &text[..token.start];
     if let Some(local) = before.strip_suffix('@').or_else(|| before.strip_suffix("%40")) {
         return is_mailbox(local, &text[token.end..]);
     }
-    before.ends_with(['.', '}', '-']) || in_urn(before)
+    (before.ends_with(['.', '}', '-']) && !is_domain_of(before) && !before.ends_with(":-")) || in_urn(before)
+}
+
+/// Whether a dot stands before the host that makes it a cookie's domain or the like: the host and what is below it.
+fn is_domain_of(before: &str) -> bool {
+    let inner = before.strip_suffix('.');
+    inner.is_some_and(|inner| {
+        inner.is_empty() || inner.ends_with(|c: char| c.is_whitespace() || "\"'`,;=:[(".contains(c))
+    })
 }
 
 /// Whether what stands before an `@` is a mail address's local part (or Git's user) and not the userinfo of a URL, which
 /// stands behind `://` or ends in a password, or before a port or path.
 fn is_mailbox(local: &str, after: &str) -> bool {
+    let local = last(local, LONGEST_ADDRESS);
     let atom = local.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || "._+-".contains(c));
     let word = atom.rsplit(|c: char| c.is_whitespace() || "\"'`<".contains(c)).next().unwrap_or(atom);
     let mailto = word.to_ascii_lowercase().ends_with("mailto:");
+    // Who logs in somewhere writes to nobody.
+    let line = local.rsplit(['\n', ';', '|', '&']).next().unwrap_or(local);
+    if line.split_whitespace().any(|word| matches!(word, "ssh" | "scp" | "sftp" | "rsync")) {
+        return false;
+    }
     let opened = word.is_empty() || mailto || word.ends_with(|c: char| "([,;=|\\".contains(c));
     let address = match after.as_bytes() {
         [b'/' | b'?' | b'#', ..] => true,
@@ -67,6 +96,7 @@ fn is_mailbox(local: &str, after: &str) -> bool {
 
 /// Whether the word up to here began as a URN (RFC 8141).
 fn in_urn(before: &str) -> bool {
+    let before = last(before, LONGEST_URN);
     let word =
         before.rsplit(|c: char| c.is_whitespace() || "\"'`<>()[]{},;=|".contains(c)).next().unwrap_or(before);
     word.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("urn:"))

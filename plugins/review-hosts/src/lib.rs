@@ -5,6 +5,7 @@
 //! target is an error. What slips through is found by the host's own closure after the last plugin, which shares no code
 //! with this.
 
+mod bookkeeping;
 mod certificate;
 mod checksum;
 mod clash;
@@ -25,8 +26,10 @@ mod review_class;
 mod secret;
 mod seed;
 mod shrink;
+mod spelling;
 mod text;
 mod token;
+mod traefik;
 mod typed;
 mod walk;
 
@@ -66,22 +69,34 @@ impl Transform for ReviewHosts {
         };
         let objects = &request.objects;
         let hosts = HostMap::new(&environment.hosts, &config.keep);
-        let namespaces = Namespaces::new(objects, &environment.namespace);
+        let staying = objects.iter().filter(|object| !config.drops(object));
+        let namespaces = Namespaces::new(staying, &config.shared_services, &environment.namespace);
         let types = ClusterTypes::new(objects);
         let mut run = Run {
             config: &config,
             rewriter: Rewriter { hosts: &hosts, namespaces: &namespaces },
             policy: cluster_scoped::Policy::new(&config, &review.slug, objects),
             checksum: checksum::of(&environment.hosts),
+            certificates: review_class::certificates(objects),
+            gateways: hostless::gateways(objects),
+            names: objects
+                .iter()
+                .map(|object| object.name.as_str())
+                .filter(|name| !name.is_empty())
+                .collect(),
             used: BTreeSet::new(),
             outcome: Outcome::default(),
         };
-        for object in objects.iter().filter(|object| !object.is("", "Namespace")) {
-            run.object(object, types.include(object));
+        for object in objects {
+            if run.is_dropped(object) {
+                run.outcome.drop_object(object.key);
+            } else if !object.is("", "Namespace") {
+                run.object(object, types.include(object));
+            }
         }
         run.tell_unused();
-        let mut outcome = run.outcome;
-        own_namespace::ensure(objects, environment, &namespaces, &mut outcome);
+        let Run { mut outcome, rewriter, .. } = run;
+        own_namespace::ensure(objects, environment, &config, &rewriter, &namespaces, &mut outcome);
         guard::add(objects, &environment.namespace, &config, &mut outcome);
         Ok(outcome)
     }
@@ -95,18 +110,27 @@ struct Run<'a> {
     policy: cluster_scoped::Policy<'a>,
     /// Of the host map.
     checksum: String,
+    /// Secrets of certificates that routes name.
+    certificates: BTreeSet<String>,
+    /// The names of the input's Gateways.
+    gateways: BTreeSet<&'a str>,
+    /// The names of the input's objects.
+    names: BTreeSet<&'a str>,
     /// Entries of the config that named an object.
     used: BTreeSet<&'a str>,
     outcome: Outcome,
 }
 
 impl Run<'_> {
+    fn is_dropped(&mut self, object: &Object) -> bool {
+        let config = self.config;
+        let entries = config.drop.iter().filter(|entry| config::names(entry, object));
+        let listed: Vec<&str> = entries.map(String::as_str).collect();
+        self.used.extend(&listed);
+        !listed.is_empty()
+    }
+
     fn object(&mut self, object: &Object, cluster_scoped: bool) {
-        if let Some(entry) = self.config.drop.iter().find(|entry| names(entry, object)) {
-            self.used.insert(entry);
-            self.outcome.drop_object(object.key);
-            return;
-        }
         let smaller = self.config.shrink.as_ref();
         if cluster_scoped {
             if !self.policy.apply(object, &mut self.outcome) {
@@ -114,29 +138,33 @@ impl Run<'_> {
             }
         } else if smaller.is_some_and(|shrink| !shrink::apply(object, shrink, &mut self.outcome)) {
             return;
+        } else if Namespaces::is_system(&object.namespace) {
+            let at = Location { object: object.key, pointer: "/metadata/namespace".to_owned() };
+            let told = "this stands in a namespace of the cluster's own, where a review has no place; list the object under `drop`";
+            self.outcome.error("system-namespace", told, Some(at));
+            return;
+        } else if !review_class::apply(object, self.config, &self.certificates, &mut Outcome::default()) {
+            self.outcome.drop_object(object.key);
+            return;
         } else {
             self.outcome.set(object.key, "/metadata/namespace", self.rewriter.namespaces.target);
         }
         secret::check(object, &mut self.outcome);
+        hostless::check(object, &self.gateways, &mut self.outcome);
         typed::check(object, self.rewriter.hosts, self.rewriter.namespaces, &mut self.outcome);
         self.strings(object);
         self.policy.follow(object, &mut self.outcome);
         let rewriter = &self.rewriter;
         certificate::common_name(object, |text| rewriter.rewrite(text), &mut self.outcome);
-        clash::apply(object, &mut self.outcome);
-        review_class::apply(object, self.config, &mut self.outcome);
+        clash::apply(object, self.config, &mut self.outcome);
+        review_class::apply(object, self.config, &self.certificates, &mut self.outcome);
         checksum::apply(object, &self.checksum, &mut self.outcome);
         let seed = self.config.seed.iter().find(|name| object.is("batch", "Job") && **name == object.name);
         if let Some(name) = seed {
             self.used.insert(name);
             seed::apply(object, &mut self.outcome);
         }
-        let applied = "kubectl.kubernetes.io/last-applied-configuration";
-        if !object.value["metadata"]["annotations"][applied].is_null() {
-            // kubectl's copy of production's object, of which nothing follows for another one.
-            let pointer = format!("/metadata/annotations/{}", lathe_sdk::escape(applied));
-            self.outcome.remove(object.key, pointer);
-        }
+        bookkeeping::remove(object, &mut self.outcome);
     }
 
     fn strings(&mut self, object: &Object) {
@@ -144,12 +172,15 @@ impl Run<'_> {
         let data = secret || object.is("", "ConfigMap");
         let (rewriter, outcome) = (&self.rewriter, &mut self.outcome);
         let mut changed = false;
-        walk::strings(object, &mut |leaf| {
+        walk::strings(object, &self.names, &mut |leaf: Leaf<'_>| {
+            if bookkeeping::is_of(leaf.pointer) {
+                return;
+            }
             if secret::is_encrypted(leaf.text) && object.value["sops"].is_null() {
                 let at = Location { object: object.key, pointer: leaf.pointer.to_owned() };
                 outcome.error("sops", "this value is encrypted; decrypt it before", Some(at));
             }
-            if let Some(new) = rewritten(&leaf, secret, data, rewriter) {
+            if let Some(new) = rewritten(&leaf, secret, rewriter) {
                 changed |= data && !leaf.pointer.starts_with("/metadata/");
                 outcome.set(object.key, leaf.pointer, new);
             }
@@ -175,7 +206,7 @@ impl Run<'_> {
 }
 
 /// The string as it is called in the review; `None` where it stays.
-fn rewritten(leaf: &Leaf<'_>, secret: bool, data: bool, rewriter: &Rewriter<'_>) -> Option<String> {
+fn rewritten(leaf: &Leaf<'_>, secret: bool, rewriter: &Rewriter<'_>) -> Option<String> {
     let Leaf { text, pointer, role, .. } = *leaf;
     if secret && pointer.starts_with("/data/") {
         return secret::data(pointer, text, rewriter);
@@ -193,18 +224,8 @@ fn rewritten(leaf: &Leaf<'_>, secret: bool, data: bool, rewriter: &Rewriter<'_>)
     if named.is_some() {
         return named;
     }
-    let new = rewriter.rewrite(text);
+    let new = rewriter.followed(text);
     let now = new.as_deref().unwrap_or(text);
     let qualified = if role == Role::Qualified { namespaces.follow_qualified(now) } else { None };
-    let data = data && !pointer.starts_with("/metadata/");
-    qualified.or_else(|| namespaces.follow_text(now, data)).or(new)
-}
-
-/// Whether `Kind/name`, or `Kind/namespace/name`, is the object.
-fn names(entry: &str, object: &Object) -> bool {
-    let Some((kind, rest)) = entry.split_once('/') else { return false };
-    let name = rest.split_once('/').map_or(rest == object.name, |(namespace, name)| {
-        namespace == object.namespace && name == object.name
-    });
-    kind == object.kind && name
+    qualified.or(new)
 }

@@ -4,21 +4,40 @@ use std::collections::BTreeSet;
 
 use lathe_sdk::Object;
 
+use crate::spelling;
+
 /// The namespaces and Services of the input, and the environment's one namespace.
 pub(crate) struct Namespaces<'a> {
     sources: BTreeSet<&'a str>,
     services: BTreeSet<(&'a str, &'a str)>,
+    /// Services of other namespaces that a review may use, by name and namespace.
+    shared: BTreeSet<(&'a str, &'a str)>,
     pub(crate) target: &'a str,
 }
 
+/// Namespaces of every cluster, which are nobody's to move.
+const SYSTEM: &[&str] = &["kube-system", "kube-public", "kube-node-lease"];
+
 impl<'a> Namespaces<'a> {
-    pub(crate) fn new(objects: &'a [Object], target: &'a str) -> Self {
-        let mut sources: BTreeSet<&str> = objects.iter().map(|object| object.namespace.as_str()).collect();
-        sources.extend(objects.iter().filter(|o| o.is("", "Namespace")).map(|o| o.name.as_str()));
+    /// The namespaces and Services of the objects that stay. `shared` are Services that reviews use as production does.
+    pub(crate) fn new(
+        objects: impl Iterator<Item = &'a Object> + Clone,
+        shared: &'a [String],
+        target: &'a str,
+    ) -> Self {
+        let mut sources: BTreeSet<&str> = objects.clone().map(|object| object.namespace.as_str()).collect();
+        sources.extend(objects.clone().filter(|o| o.is("", "Namespace")).map(|o| o.name.as_str()));
         sources.remove("");
-        let services = objects.iter().filter(|o| o.is("", "Service"));
+        sources.retain(|name| !SYSTEM.contains(name));
+        let services = objects.filter(|o| o.is("", "Service"));
         let services = services.map(|o| (o.name.as_str(), o.namespace.as_str())).collect();
-        Self { sources, services, target }
+        let shared = shared.iter().filter_map(|service| service.rsplit_once('.')).collect();
+        Self { sources, services, shared, target }
+    }
+
+    /// Whether the namespace is one of every cluster's own.
+    pub(crate) fn is_system(name: &str) -> bool {
+        SYSTEM.contains(&name)
     }
 
     /// Whether the name is that of a namespace of the input.
@@ -47,26 +66,34 @@ impl<'a> Namespaces<'a> {
     }
 
     /// The name of a Service of this input in the environment's namespace: `name.ns.svc…`, or `name.ns` where that
-    /// Service is in the input and what follows fits an address.
-    pub(crate) fn service(&self, token: &str, after: &str) -> Option<String> {
+    /// Service is in the input, or where it is an address by what stands around it: a controller may make the Service.
+    pub(crate) fn service(&self, token: &str, before: &str, after: &str) -> Option<String> {
         let labels: Vec<&str> = token.split('.').collect();
-        let address = || match after.as_bytes() {
-            [b':', next, ..] => next.is_ascii_digit(),
-            [next, ..] => !next.is_ascii_alphanumeric() && !b"=:".contains(next),
+        let port = matches!(after.as_bytes(), [b':', next, ..] if next.is_ascii_digit());
+        let follows = || match after.as_bytes() {
+            [next, ..] => port || (!next.is_ascii_alphanumeric() && !b"=:".contains(next)),
             [] => true,
         };
+        let address = || (port || before.ends_with("//") || before.ends_with('@')) && follows();
+        let known = |name: &str, namespace: &str| self.services.contains(&(name, namespace)) && follows();
         let at = match (service_label(&labels), labels.as_slice()) {
             (Some(svc), _) => svc - 1,
             // `pod.service.namespace` is how a StatefulSet's pods are called.
-            (None, [name, namespace] | [_, name, namespace])
-                if self.services.contains(&(*name, *namespace)) && address() =>
-            {
+            (None, [name, namespace] | [_, name, namespace]) if known(name, namespace) || address() => {
                 labels.len() - 1
             }
             _ => return None,
         };
         let namespace = *labels.get(at)?;
-        if !self.is_source(namespace) || namespace == self.target {
+        let name = at.checked_sub(1).and_then(|name| labels.get(name)).copied().unwrap_or_default();
+        let shared =
+            self.shared.contains(&(name, namespace)) || (name, namespace) == ("kubernetes", "default");
+        if shared || !self.is_source(namespace) || namespace == self.target {
+            return None;
+        }
+        // Behind another domain than the usual one it is a Service only if the input has it.
+        let domain = service_label(&labels).map_or(&[][..], |svc| &labels[svc + 1..]);
+        if !matches!(domain, [] | ["cluster", "local"]) && !self.services.contains(&(name, namespace)) {
             return None;
         }
         let mut labels = labels;
@@ -74,58 +101,15 @@ impl<'a> Namespaces<'a> {
         Some(labels.join("."))
     }
 
-    /// `system:serviceaccount:NS:NAME`, `system:serviceaccounts:NS`, `…/ns/NS/…` of identities and, behind a flag, `NS` alone.
-    /// In `data` of which nobody knows what it is, `/ns/` alone says little.
-    pub(crate) fn follow_text(&self, text: &str, data: bool) -> Option<String> {
-        let all = "system:serviceaccounts:";
-        if let Some(namespace) = text.strip_prefix(all) {
-            return self.follow_name(namespace).map(|target| format!("{all}{target}"));
-        }
-        let mut out: Option<String> = None;
-        let mut follow = |marker: &str, fits: &dyn Fn(&str, &str) -> bool| {
-            let now = out.as_deref().unwrap_or(text);
-            if now.contains(marker)
-                && let Some(followed) = self.follow_behind(now, marker, fits)
-            {
-                out = Some(followed);
-            }
-        };
-        follow("system:serviceaccount:", &|_, after| after.starts_with(':'));
-        follow("/ns/", &|_, after| if data { after.starts_with("/sa/") } else { after.starts_with('/') });
-        let ends = |after: &str| {
-            after.is_empty() || after.starts_with(|c: char| c.is_whitespace() || "\"',;)".contains(c))
-        };
-        for marker in ["namespace=", "namespace "] {
-            // A word that ends in `namespace` is a flag where two dashes begin it.
-            let flag = |before: &str| {
-                let word = before.rsplit(|c: char| c.is_whitespace() || "\"'[,".contains(c)).next();
-                word.is_some_and(|word| word.starts_with("--"))
-            };
-            follow(marker, &|before, after| flag(before) && ends(after));
-        }
-        // Other programs know another `-n`.
-        let command = |before: &str| {
-            let line = before.rsplit(['\n', ';', '|', '&', '(']).next().unwrap_or(before);
-            line.split_whitespace().any(|word| matches!(word, "kubectl" | "helm" | "flux" | "oc"))
-        };
-        follow(" -n ", &|before, after| command(before) && ends(after));
-        out
-    }
-
-    /// The text with each namespace followed that stands behind the marker, where what is before and after it fits.
-    fn follow_behind(&self, text: &str, marker: &str, fits: &dyn Fn(&str, &str) -> bool) -> Option<String> {
+    /// The text with the namespaces in it followed: of service accounts, of identities, and of what says that it is one.
+    pub(crate) fn follow_text(&self, text: &str) -> Option<String> {
         let mut out = String::new();
         let mut copied = 0;
-        for (at, _) in text.match_indices(marker) {
-            let start = at + marker.len();
-            let label = |c: char| !(c.is_ascii_alphanumeric() || c == '-');
-            let end = text[start..].find(label).map_or(text.len(), |length| start + length);
-            if let Some(target) =
-                self.follow_name(&text[start..end]).filter(|_| fits(&text[..at], &text[end..]))
-            {
-                out.push_str(&text[copied..start]);
+        for range in spelling::namespaces(text) {
+            if let Some(target) = text.get(range.clone()).and_then(|name| self.follow_name(name)) {
+                out.push_str(&text[copied..range.start]);
                 out.push_str(&target);
-                copied = end;
+                copied = range.end;
             }
         }
         if copied == 0 {
@@ -135,8 +119,17 @@ impl<'a> Namespaces<'a> {
         Some(out)
     }
 
-    /// `ns/name` and Traefik's `ns-name@kubernetescrd`, where a field may hold them.
+    /// `ns/name` and Traefik's `ns-name@kubernetescrd`, or several in a comma list, where a field may hold them.
     pub(crate) fn follow_qualified(&self, text: &str) -> Option<String> {
+        let follow = |item: &str| match self.follow_one(item.trim()) {
+            Some(followed) => item.replacen(item.trim(), &followed, 1),
+            None => item.to_owned(),
+        };
+        let followed = text.split(',').map(follow).collect::<Vec<_>>().join(",");
+        (followed != text).then_some(followed)
+    }
+
+    fn follow_one(&self, text: &str) -> Option<String> {
         let target = self.target;
         if let Some(named) = text.strip_suffix("@kubernetescrd") {
             if named.strip_prefix(target).is_some_and(|rest| rest.starts_with('-')) {
@@ -176,37 +169,23 @@ mod tests {
 
     #[test]
     fn what_names_a_namespace_follows() {
-        let objects = [object("Service", "portal", "mongo"), object("Pod", "portal-db", "x")];
-        let namespaces = Namespaces::new(&objects, "p-1");
-        for (text, want) in [
-            ("system:serviceaccount:portal:a", "system:serviceaccount:p-1:a"),
-            (
-                "a system:serviceaccount:portal:a,system:serviceaccount:other:b",
-                "a system:serviceaccount:p-1:a,system:serviceaccount:other:b",
-            ),
-            ("system:serviceaccounts:portal", "system:serviceaccounts:p-1"),
-            ("spiffe://cluster.local/ns/portal/sa/x", "spiffe://cluster.local/ns/p-1/sa/x"),
-            ("--namespace=portal", "--namespace=p-1"),
-            ("--watch-namespace=portal-db", "--watch-namespace=p-1"),
-            ("kubectl -n portal get pods --namespace portal", "kubectl -n p-1 get pods --namespace p-1"),
-            ("helm list -n portal", "helm list -n p-1"),
-        ] {
-            assert_eq!(namespaces.follow_text(text, false).as_deref(), Some(want));
-        }
-        for text in [
-            "--namespace=portals",
-            "the namespace portal",
-            "kubectl -n x",
-            "echo -n portal",
-            "kubectl get pods; echo -n portal",
-            "/ns/other/",
-            "https://x/ns/portal/y",
-        ] {
-            assert_eq!(namespaces.follow_text(text, true), None, "{text}");
-        }
+        let objects = [
+            object("Service", "portal", "mongo"),
+            object("Pod", "portal-db", "x"),
+            object("Role", "kube-system", "x"),
+            object("Pod", "default", "x"),
+            object("Pod", "mail", "x"),
+        ];
+        let shared = ["smtp.mail".to_owned()];
+        let namespaces = Namespaces::new(objects.iter(), &shared, "p-1");
         for (text, want) in [
             ("portal/cert", Some("p-1/cert")),
             ("portal-auth@kubernetescrd", Some("p-1-auth@kubernetescrd")),
+            (
+                "portal-a@kubernetescrd, portal-b@kubernetescrd",
+                Some("p-1-a@kubernetescrd, p-1-b@kubernetescrd"),
+            ),
+            ("p-1-a@kubernetescrd,portal-b@kubernetescrd", Some("p-1-a@kubernetescrd,p-1-b@kubernetescrd")),
             ("portal-db-auth@kubernetescrd", Some("p-1-auth@kubernetescrd")),
             ("p-1-auth@kubernetescrd", None),
             ("other/cert", None),
@@ -214,12 +193,25 @@ mod tests {
             assert_eq!(namespaces.follow_qualified(text).as_deref(), want, "{text}");
         }
         assert_eq!(namespaces.follow_list("a, portal,portal-db").as_deref(), Some("a, p-1,p-1"));
-        assert_eq!(namespaces.service("mongo.portal", ":27017").as_deref(), Some("mongo.p-1"));
-        assert_eq!(
-            namespaces.service("_m._tcp.mongo.portal.svc.cluster.local", "").as_deref(),
-            Some("_m._tcp.mongo.p-1.svc.cluster.local")
-        );
-        assert_eq!(namespaces.service("java.portal", ""), None);
+        for (before, token, after, want) in [
+            ("", "mongo.portal", ":27017", Some("mongo.p-1")),
+            ("", "mongo.portal", "", Some("mongo.p-1")),
+            ("", "_m._tcp.mongo.portal.svc.cluster.local", "", Some("_m._tcp.mongo.p-1.svc.cluster.local")),
+            ("", "java.portal", "", None),
+            ("", "pg-rw.portal", ":5432", Some("pg-rw.p-1")),
+            ("http://", "pg-rw.portal", "/x", Some("pg-rw.p-1")),
+            ("u:p@", "rabbit.portal", "/v", Some("rabbit.p-1")),
+            ("https://", "kubernetes.default.svc", "", None),
+            ("", "kube-dns.kube-system.svc", "", None),
+            ("", "smtp.mail.svc", ":25", None),
+            ("", "other.mail.svc", ":25", Some("other.p-1.svc")),
+            ("https://", "portal.svc.example.org", "", None),
+            ("", "web.portal.svc.example.org", "", None),
+            ("", "mongo.portal.svc.k8s.example.org", "", Some("mongo.p-1.svc.k8s.example.org")),
+        ] {
+            assert_eq!(namespaces.service(token, before, after).as_deref(), want, "{token}");
+        }
         assert!(namespaces.has_service("mongo") && !namespaces.has_service("mong"));
+        assert!(!namespaces.is_source("kube-system"));
     }
 }

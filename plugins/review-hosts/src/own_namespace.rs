@@ -4,12 +4,17 @@ use std::collections::BTreeMap;
 
 use lathe_sdk::{Environment, Location, Object, Outcome, Value, json};
 
+use crate::bookkeeping;
+use crate::config::Config;
 use crate::namespace::Namespaces;
+use crate::text::Rewriter;
 
 /// Makes sure that there is one Namespace, and that it is this environment's.
 pub(crate) fn ensure(
     objects: &[Object],
     environment: &Environment,
+    config: &Config,
+    rewriter: &Rewriter<'_>,
     namespaces: &Namespaces<'_>,
     outcome: &mut Outcome,
 ) {
@@ -19,7 +24,8 @@ pub(crate) fn ensure(
         ("lathe.dev/environment", environment.name.as_str()),
         ("lathe.dev/review", review),
     ];
-    let given: Vec<&Object> = objects.iter().filter(|object| object.is("", "Namespace")).collect();
+    let given = objects.iter().filter(|object| object.is("", "Namespace") && !config.drops(object));
+    let given: Vec<&Object> = given.collect();
     let Some(first) = given.first() else {
         let labels: serde_json::Map<String, Value> =
             identity.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
@@ -36,6 +42,9 @@ pub(crate) fn ensure(
         for map in ["labels", "annotations"] {
             for (name, value) in object.value["metadata"][map].as_object().into_iter().flatten() {
                 let pointer = format!("/metadata/{map}/{}", lathe_sdk::escape(name));
+                if bookkeeping::is_of(&pointer) {
+                    continue;
+                }
                 let at = || Some(Location { object: object.key, pointer: pointer.clone() });
                 if let Some((_, own)) = identity.iter().find(|(label, _)| label == name)
                     && map == "labels"
@@ -55,7 +64,14 @@ pub(crate) fn ensure(
                     }
                     Some(_) => {}
                     None => {
-                        if object.key != first.key {
+                        let text = value.as_str().unwrap_or_default();
+                        // By a label like its name other namespaces' policies would take it for production's.
+                        let followed = namespaces.follow_name(text);
+                        let followed = followed
+                            .or_else(|| (map == "annotations").then(|| rewriter.followed(text)).flatten());
+                        if let Some(followed) = followed {
+                            outcome.set(first.key, pointer.clone(), followed);
+                        } else if object.key != first.key {
                             outcome.set(first.key, pointer.clone(), value.clone());
                         }
                         known.insert(pointer, (value, object.key));
@@ -67,5 +83,6 @@ pub(crate) fn ensure(
     for (name, value) in identity {
         outcome.set(first.key, format!("/metadata/labels/{}", lathe_sdk::escape(name)), value);
     }
+    bookkeeping::remove(first, outcome);
     given.iter().skip(1).for_each(|object| outcome.drop_object(object.key));
 }

@@ -10,6 +10,7 @@ pub(crate) fn spec(object: &Object) -> Option<(&'static str, &Value)> {
         ("", "ReplicationController")
         | ("apps" | "extensions", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
         | ("batch", "Job")
+        | ("apps.openshift.io", "DeploymentConfig")
         | ("argoproj.io", "Rollout") => "/spec/template/spec",
         ("batch", "CronJob") => "/spec/jobTemplate/spec/template/spec",
         _ => return None,

@@ -1,70 +1,93 @@
 //! What all reviews share in place of production's: the issuer of certificates, a wildcard certificate, credentials for
 //! images.
 
+use std::collections::BTreeSet;
+
 use lathe_sdk::{Object, Outcome, Value, json};
 
 use crate::config::Config;
 use crate::pod;
 
 const CLUSTER_ISSUER: &str = "cert-manager.io/cluster-issuer";
-const ISSUER: &str = "cert-manager.io/issuer";
 
-/// Puts the review class's in production's place, where production has one.
-pub(crate) fn apply(object: &Object, config: &Config, outcome: &mut Outcome) {
-    let annotation = |name: &str| {
-        let pointer = format!("/metadata/annotations/{}", lathe_sdk::escape(name));
-        (!object.value["metadata"]["annotations"][name].is_null()).then_some(pointer)
-    };
-    if let Some(issuer) = &config.cluster_issuer {
-        if let Some(pointer) = annotation(CLUSTER_ISSUER) {
-            outcome.set(object.key, pointer, issuer.as_str());
-        }
-        if object.is("cert-manager.io", "Certificate")
-            && object.value["spec"]["issuerRef"]["kind"] == "ClusterIssuer"
-        {
-            outcome.set(object.key, "/spec/issuerRef/name", issuer.as_str());
-        }
+/// Annotations at which cert-manager makes a certificate for an Ingress or Gateway.
+const ISSUERS: &[&str] = &[
+    CLUSTER_ISSUER,
+    "cert-manager.io/issuer",
+    "cert-manager.io/issuer-kind",
+    "cert-manager.io/issuer-group",
+    "kubernetes.io/tls-acme",
+];
+
+/// Where objects name the Secret of the certificate for their hosts; `*` is each item of a list.
+const CERTIFICATES: &[(&[&str], &str)] = &[
+    (&["networking.k8s.io", "extensions"], "spec/tls/*/secretName"),
+    (
+        &["gateway.networking.k8s.io", "gateway.networking.x-k8s.io"],
+        "spec/listeners/*/tls/certificateRefs/*/name",
+    ),
+    (&["traefik.io", "traefik.containo.us"], "spec/tls/secretName"),
+    (&["traefik.io", "traefik.containo.us"], "spec/defaultCertificate/secretName"),
+    (&["networking.istio.io"], "spec/servers/*/tls/credentialName"),
+    (&["projectcontour.io"], "spec/virtualhost/tls/secretName"),
+    (&["k8s.nginx.org"], "spec/tls/secret"),
+];
+
+/// The Secrets of certificates that the objects name for their hosts.
+pub(crate) fn certificates(objects: &[Object]) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for object in objects {
+        places(object, &mut |_, name| {
+            names.insert(name.to_owned());
+        });
     }
+    names
+}
+
+/// Puts the review class's in production's place, where production has one. `certificates` are the Secrets that the shared one
+/// takes the place of. Tells whether the object stays.
+pub(crate) fn apply(
+    object: &Object,
+    config: &Config,
+    certificates: &BTreeSet<String>,
+    outcome: &mut Outcome,
+) -> bool {
+    let is_certificate = object.is("cert-manager.io", "Certificate");
     if let Some(secret) = &config.tls_secret {
+        let own = object.value["spec"]["secretName"].as_str();
+        if is_certificate && own.is_some_and(|own| own == secret || certificates.contains(own)) {
+            outcome.drop_object(object.key);
+            return false;
+        }
         let mut any = false;
-        let mut put = |pointer: String| {
-            outcome.set(object.key, pointer, secret.as_str());
+        places(object, &mut |pointer, _| {
             any = true;
-        };
-        let spec = &object.value["spec"];
-        let items = |value: &'_ Value| value.as_array().map_or(0, Vec::len);
-        match (object.group(), object.kind.as_str()) {
-            ("networking.k8s.io" | "extensions", "Ingress") => {
-                for index in 0..items(&spec["tls"]) {
-                    put(format!("/spec/tls/{index}/secretName"));
+            outcome.set(object.key, pointer, secret.as_str());
+        });
+        // A reference to a Gateway's certificate may lead into another namespace; the shared one is in the review's own.
+        for listener in 0..object.value["spec"]["listeners"].as_array().map_or(0, Vec::len) {
+            let references = &object.value["spec"]["listeners"][listener]["tls"]["certificateRefs"];
+            for (index, reference) in references.as_array().into_iter().flatten().enumerate() {
+                if !reference["namespace"].is_null() {
+                    let at = format!("/spec/listeners/{listener}/tls/certificateRefs/{index}/namespace");
+                    outcome.remove(object.key, at);
                 }
             }
-            ("gateway.networking.k8s.io" | "gateway.networking.x-k8s.io", _) => {
-                for listener in 0..items(&spec["listeners"]) {
-                    let references = &spec["listeners"][listener]["tls"]["certificateRefs"];
-                    for index in 0..items(references) {
-                        put(format!("/spec/listeners/{listener}/tls/certificateRefs/{index}/name"));
-                    }
-                }
-            }
-            ("traefik.io" | "traefik.containo.us", _) if spec["tls"]["secretName"].is_string() => {
-                put("/spec/tls/secretName".to_owned());
-            }
-            ("networking.istio.io", "Gateway") => {
-                for server in 0..items(&spec["servers"]) {
-                    if spec["servers"][server]["tls"]["credentialName"].is_string() {
-                        put(format!("/spec/servers/{server}/tls/credentialName"));
-                    }
-                }
-            }
-            _ => {}
         }
         // cert-manager would write its own certificate over the shared one.
-        for name in [CLUSTER_ISSUER, ISSUER].into_iter().filter(|_| any) {
-            if let Some(pointer) = annotation(name) {
-                outcome.remove(object.key, pointer);
-            }
+        for pointer in ISSUERS.iter().filter(|_| any).filter_map(|name| annotation(object, name)) {
+            outcome.remove(object.key, pointer);
         }
+    } else if let Some(issuer) = &config.cluster_issuer
+        && let Some(pointer) = annotation(object, CLUSTER_ISSUER)
+    {
+        outcome.set(object.key, pointer, issuer.as_str());
+    }
+    if let Some(issuer) = &config.cluster_issuer
+        && is_certificate
+        && object.value["spec"]["issuerRef"]["kind"] == "ClusterIssuer"
+    {
+        outcome.set(object.key, "/spec/issuerRef/name", issuer.as_str());
     }
     if let Some(names) = &config.image_pull_secrets {
         let names: Vec<Value> = names.iter().map(|name| json!({"name": name})).collect();
@@ -73,6 +96,21 @@ pub(crate) fn apply(object: &Object, config: &Config, outcome: &mut Outcome) {
         let at = if account { Some("") } else { place.map(|(at, _)| at) };
         if let Some(at) = at {
             outcome.set(object.key, format!("{at}/imagePullSecrets"), names);
+        }
+    }
+    true
+}
+
+fn annotation(object: &Object, name: &str) -> Option<String> {
+    let there = !object.value["metadata"]["annotations"][name].is_null();
+    there.then(|| format!("/metadata/annotations/{}", lathe_sdk::escape(name)))
+}
+
+fn places(object: &Object, visit: &mut dyn FnMut(&str, &str)) {
+    for (groups, path) in CERTIFICATES {
+        if groups.contains(&object.group()) {
+            let path: Vec<&str> = path.split('/').collect();
+            crate::typed::walk(&object.value, &path, &mut String::new(), visit);
         }
     }
 }

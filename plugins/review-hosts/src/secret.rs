@@ -14,7 +14,7 @@ pub(crate) fn data(pointer: &str, text: &str, rewriter: &Rewriter<'_>) -> Option
     }
     let compact: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
     let inner = String::from_utf8(STANDARD.decode(compact).ok()?).ok()?;
-    rewriter.rewrite(&inner).map(|new| STANDARD.encode(new))
+    rewriter.followed(&inner).map(|new| STANDARD.encode(new))
 }
 
 /// Whether the field holds credentials for registries of images.
@@ -51,5 +51,5 @@ pub(crate) fn check(object: &Object, outcome: &mut Outcome) {
 
 /// Whether the text was encrypted by sops.
 pub(crate) fn is_encrypted(text: &str) -> bool {
-    text.starts_with("ENC[") && text.ends_with(']')
+    text.contains("ENC[AES256_GCM,") || text.trim_end().starts_with("ENC[") && text.trim_end().ends_with(']')
 }

@@ -3,19 +3,26 @@
 use lathe_sdk::{Location, Object, Outcome, Value, json};
 
 use crate::config::Shrink;
+use crate::pod;
 use crate::quantity;
 
 /// Makes the object smaller. Tells whether it stays.
 pub(crate) fn apply(object: &Object, shrink: &Shrink, outcome: &mut Outcome) -> bool {
     let spec = &object.value["spec"];
     match (object.group(), object.kind.as_str()) {
-        ("autoscaling", "HorizontalPodAutoscaler") | ("policy", "PodDisruptionBudget")
+        ("autoscaling", "HorizontalPodAutoscaler")
+        | ("autoscaling.k8s.io", "VerticalPodAutoscaler")
+        | ("keda.sh", "ScaledObject")
+        | ("policy", "PodDisruptionBudget")
             if shrink.replicas.is_some() =>
         {
             outcome.drop_object(object.key);
             return false;
         }
-        ("apps", "Deployment" | "StatefulSet" | "ReplicaSet") | ("argoproj.io", "Rollout") => {
+        ("apps", "Deployment" | "StatefulSet" | "ReplicaSet")
+        | ("", "ReplicationController")
+        | ("apps.openshift.io", "DeploymentConfig")
+        | ("argoproj.io", "Rollout") => {
             if let Some(most) = shrink.replicas
                 && spec["replicas"].as_u64().unwrap_or(1) > most
             {
@@ -27,6 +34,12 @@ pub(crate) fn apply(object: &Object, shrink: &Shrink, outcome: &mut Outcome) -> 
         }
         ("", "PersistentVolumeClaim") => storage(object, spec, "/spec", shrink, outcome),
         _ => {}
+    }
+    if let Some((at, pod)) = pod::spec(object) {
+        for (index, volume) in pod["volumes"].as_array().into_iter().flatten().enumerate() {
+            let at = format!("{at}/volumes/{index}/ephemeral/volumeClaimTemplate/spec");
+            storage(object, &volume["ephemeral"]["volumeClaimTemplate"]["spec"], &at, shrink, outcome);
+        }
     }
     if object.is("apps", "StatefulSet") {
         for (index, claim) in spec["volumeClaimTemplates"].as_array().into_iter().flatten().enumerate() {

@@ -37,6 +37,13 @@ impl Rewriter<'_> {
         Some(out)
     }
 
+    /// The same, with the namespaces in it followed as well.
+    pub(crate) fn followed(&self, text: &str) -> Option<String> {
+        let new = self.rewrite(text);
+        let now = new.as_deref().unwrap_or(text);
+        self.namespaces.follow_text(now).or(new)
+    }
+
     fn replacements(&self, text: &str, depth: usize) -> Vec<(Range<usize>, String)> {
         if !text.contains('.') && !text.contains('\\') {
             return Vec::new();
@@ -66,7 +73,7 @@ impl Rewriter<'_> {
         let mut found = Vec::new();
         for token in tokens(text) {
             let name = token.name(text);
-            let service = || self.namespaces.service(&name, &text[token.end..]);
+            let service = || self.namespaces.service(&name, &text[..token.start], &text[token.end..]);
             let (start, new) = if let Some(start) = host::wildcard_start(text, &token) {
                 match self.hosts.target(&format!("*.{name}")) {
                     Some(new) => (start, new.to_owned()),
@@ -103,7 +110,7 @@ mod tests {
         ]
         .map(|(from, to)| (from.to_owned(), to.to_owned()))
         .into();
-        let (map, namespaces) = (HostMap::new(&hosts, &[]), Namespaces::new(&[], "portal-1"));
+        let (map, namespaces) = (HostMap::new(&hosts, &[]), Namespaces::new([].iter(), &[], "portal-1"));
         Rewriter { hosts: &map, namespaces: &namespaces }.rewrite(text).unwrap_or_else(|| text.to_owned())
     }
 
@@ -124,6 +131,8 @@ mod tests {
             r"x*.wild.example.org",
             "urn:geant:portal.example.org:group:x#portal.example.org",
             "mailto:support@portal.example.org",
+            "x.portal.example.org .+.portal.example.org",
+            "a -portal.example.org",
             "support%40portal.example.org",
             "a@x.net, b@portal.example.org; <c@portal.example.org>",
         ] {
@@ -164,6 +173,10 @@ mod tests {
             ("portal.example.org.", "p-1.rv.example.net."),
             ("portal.example.org,portal.example.org", "p-1.rv.example.net,p-1.rv.example.net"),
             ("https://*.wild.example.org", "https://w-1.rv.example.net"),
+            ("${HOST:-portal.example.org}", "${HOST:-p-1.rv.example.net}"),
+            ("cookie_domains = [\".portal.example.org\"]", "cookie_domains = [\".p-1.rv.example.net\"]"),
+            (".portal.example.org", ".p-1.rv.example.net"),
+            ("ssh deploy@portal.example.org uptime", "ssh deploy@p-1.rv.example.net uptime"),
             ("*.wild.example.org,x", "w-1.rv.example.net,x"),
         ] {
             assert_eq!(run(text), want);

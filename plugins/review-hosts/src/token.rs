@@ -44,6 +44,11 @@ impl<'a> Iterator for Tokens<'a> {
                 self.at += escape_length(&text[self.at..]).unwrap_or(1);
                 continue;
             }
+            if *byte == b'-' {
+                // No host begins with one: a shell's `${A:-b}`, a flag.
+                self.at += 1;
+                continue;
+            }
             let start = self.at;
             let label = label_end(text, start);
             if label == start {
@@ -139,6 +144,7 @@ mod tests {
             ("a..b .c d.", vec![]),
             ("münchen.de", vec!["münchen.de"]),
             ("%zza.b", vec!["zza.b"]),
+            ("${A:-b.c}", vec!["b.c"]),
         ] {
             let names: Vec<_> = tokens(text).map(|token| token.name(text).into_owned()).collect();
             assert_eq!(names, want, "{text}");

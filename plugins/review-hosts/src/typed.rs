@@ -11,7 +11,6 @@ use crate::namespace::Namespaces;
 
 /// Reports each host in the object's typed fields that the environment does not know.
 pub(crate) fn check(object: &Object, hosts: &HostMap, namespaces: &Namespaces, outcome: &mut Outcome) {
-    hostless::check(object, outcome);
     let mut check = Check { object, hosts, namespaces, outcome };
     for field in FIELDS.iter().filter(|field| field.is_of(object)) {
         let path: Vec<&str> = field.path.split('/').collect();
@@ -62,17 +61,22 @@ impl Check<'_> {
     fn is_known(&self, host: &str, grammar: Grammar) -> bool {
         let in_cluster = || {
             let labels: Vec<&str> = host.split('.').collect();
-            labels.contains(&"svc")
+            labels.last() == Some(&"svc")
+                || labels.ends_with(&["svc", "cluster", "local"])
                 || matches!(labels.as_slice(), [name, namespace]
                     if self.namespaces.has_service(name)
                         && (self.namespaces.is_source(namespace) || *namespace == self.namespaces.target))
-                || (labels.len() == 1 && grammar != Grammar::Host)
+                || labels.len() == 1
         };
-        self.hosts.knows(host) || in_cluster()
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        self.hosts.knows(host)
+            || (!grammar.claims() && bare.parse::<std::net::IpAddr>().is_ok())
+            || (grammar.asks_in_cluster() && in_cluster())
     }
 }
 
-fn walk(value: &Value, path: &[&str], at: &mut String, visit: &mut impl FnMut(&str, &str)) {
+/// Visits pointer and text of each string at the path, of which `*` is each item of a list.
+pub(crate) fn walk(value: &Value, path: &[&str], at: &mut String, visit: &mut dyn FnMut(&str, &str)) {
     let Some((token, rest)) = path.split_first() else {
         if let Some(text) = value.as_str() {
             visit(at, text);

@@ -1,6 +1,10 @@
 //! An object's strings, each with what it is: text, the name of a namespace, or something that stays.
 
+use std::collections::BTreeSet;
+
 use lathe_sdk::{Object, Value, escape};
+
+use crate::spelling::is_tool;
 
 /// What a string is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +35,8 @@ struct Context<'a> {
     depth: usize,
     metadata: bool,
     annotations: bool,
+    /// An annotation that may name an object of another namespace.
+    qualified: bool,
     /// Labels, or what selects by them.
     labels: bool,
     namespace_selector: bool,
@@ -41,37 +47,42 @@ struct Context<'a> {
     reference: bool,
 }
 
-/// Calls `visit` for each string of the object, and of each map.
-pub(crate) fn strings(object: &Object, visit: &mut impl FnMut(Leaf<'_>)) {
+/// Calls `visit` for each string of the object. `names` are those of the input's objects.
+pub(crate) fn strings(object: &Object, names: &BTreeSet<&str>, visit: &mut impl FnMut(Leaf<'_>)) {
     let data = object.group().is_empty() && matches!(object.kind.as_str(), "ConfigMap" | "Secret");
-    let mut walk = Walk { data, at: String::with_capacity(128), visit };
+    let mut walk = Walk { data, names, at: String::with_capacity(128), tool: false, visit };
     walk.value(&object.value, Context::default());
 }
 
 struct Walk<'v, F> {
     /// Whether all but the metadata is data that nobody but its reader understands.
     data: bool,
+    names: &'v BTreeSet<&'v str>,
     at: String,
+    /// Whether the container around runs a command that knows `-n` for a namespace.
+    tool: bool,
     visit: &'v mut F,
 }
 
 impl<F: FnMut(Leaf<'_>)> Walk<'_, F> {
     fn value(&mut self, value: &Value, context: Context<'_>) {
         match value {
-            Value::String(text) => self.leaf(text, self.role(context)),
+            Value::String(text) => self.leaf(text, self.role(context, text)),
             Value::Array(items) => self.items(items, context),
             Value::Object(map) => {
-                let by_name =
-                    map.get("key").is_some_and(|key| key.as_str() == Some("kubernetes.io/metadata.name"));
+                let by_name = map.get("key").and_then(Value::as_str).is_some_and(is_namespace_label);
                 let variable = map.get("name").and_then(Value::as_str).filter(|_| !self.data);
-                let names_namespace =
-                    variable.is_some_and(|name| name.ends_with("NAMESPACE") || name.ends_with("NAMESPACES"));
+                let names_namespace = variable.is_some_and(is_namespace_variable);
+                let outer = self.tool;
+                self.tool |= map.contains_key("args") || map.contains_key("command");
+                self.tool &= outer || runs_tool(map);
                 for (key, value) in map {
                     let length = self.at.len();
                     self.at.push('/');
                     self.at.push_str(&escape(key));
                     let mut below = self.below(key, context);
                     below.namespaces |= by_name && key == "values";
+                    below.labels &= !below.namespaces;
                     match value {
                         Value::String(text) if names_namespace && key == "value" => {
                             self.leaf(text, Role::Namespaces);
@@ -80,6 +91,7 @@ impl<F: FnMut(Leaf<'_>)> Walk<'_, F> {
                     }
                     self.at.truncate(length);
                 }
+                self.tool = outer;
             }
             _ => {}
         }
@@ -97,7 +109,7 @@ impl<F: FnMut(Leaf<'_>)> Walk<'_, F> {
                 item => self.value(item, context),
             }
             self.at.truncate(length);
-            flag = item.as_str().is_some_and(is_namespace_flag);
+            flag = item.as_str().is_some_and(|text| is_namespace_flag(text, self.tool));
         }
     }
 
@@ -113,44 +125,59 @@ impl<F: FnMut(Leaf<'_>)> Walk<'_, F> {
             depth: depth + 1,
             metadata: metadata || depth == 0 && key == "metadata",
             annotations: annotations || parent == "metadata" && key == "annotations",
+            qualified: parent == "annotations" && is_reference(key),
             labels: labels || selects || parent == "metadata" && key == "labels",
-            namespace_selector: context.namespace_selector || key == "namespaceSelector",
-            namespaces: matches!(key, "namespaces" | "exportTo")
-                || context.namespace_selector && key == "matchNames",
+            namespace_selector: context.namespace_selector
+                || key == "namespaceSelector"
+                || parent == "namespaces" && key == "selector",
+            namespaces: is_namespace_field(key) || context.namespace_selector && key == "matchNames",
             tolerations: context.tolerations || matches!(key, "tolerations" | "matchExpressions"),
             reference: parent.ends_with("Ref") || parent.ends_with("Refs") || parent == "imagePullSecrets",
         }
     }
 
-    fn role(&self, context: Context<'_>) -> Role {
+    fn role(&self, context: Context<'_>, text: &str) -> Role {
         let Context { key, depth, metadata, annotations, labels, .. } = context;
         if self.data && !metadata {
-            return if depth == 1 && matches!(key, "apiVersion" | "kind") { Role::Fixed } else { Role::Text };
+            let variable = depth == 2 && is_namespace_variable(key);
+            return match key {
+                "apiVersion" | "kind" if depth == 1 => Role::Fixed,
+                _ if variable => Role::Namespaces,
+                _ => Role::Text,
+            };
         }
-        if key == "kubernetes.io/metadata.name" {
+        if is_namespace_label(key) || labels && context.namespace_selector {
             return Role::Namespace;
         }
         let own = depth == 1 && key == "kind"
             || metadata && depth == 2 && matches!(key, "name" | "generateName" | "namespace")
             || metadata && key == "finalizers";
         let names = match key {
-            "apiVersion" | "apiGroup" | "apiGroups" | "image" | "topologyKey" | "secretName"
-            | "credentialName" | "claimName" | "configMapName" | "serviceAccountName" => true,
+            "apiVersion" | "apiGroup" | "apiGroups" | "topologyKey" | "secretName" | "credentialName"
+            | "claimName" | "configMapName" | "serviceAccountName" => true,
+            // A picture's address is no container's image.
+            "image" => !text.contains("://"),
             "key" => context.tolerations,
-            "name" => context.reference,
+            "name" => context.reference || self.names.contains(text),
+            "resourceNames" => self.names.contains(text),
             _ => false,
         };
         if annotations {
-            return if key.ends_with("namespace") { Role::Namespace } else { Role::Qualified };
+            return match key {
+                _ if key.ends_with("namespace") || key.ends_with("namespaces") => Role::Namespaces,
+                _ if key.ends_with("/replicate-to") => Role::Namespaces,
+                _ if context.qualified => Role::Qualified,
+                _ => Role::Text,
+            };
         }
         if own || names || labels {
             return Role::Fixed;
         }
-        if context.namespaces || matches!(key, "namespace" | "targetNamespace") {
+        if context.namespaces {
             return Role::Namespace;
         }
         // Istio: `namespace/gateway`, `namespace/host`.
-        if matches!(key, "gateways" | "hosts") { Role::Qualified } else { Role::Text }
+        if matches!(key, "gateways" | "hosts" | "serviceAccounts") { Role::Qualified } else { Role::Text }
     }
 
     fn leaf(&mut self, text: &str, role: Role) {
@@ -159,8 +186,54 @@ impl<F: FnMut(Leaf<'_>)> Walk<'_, F> {
 }
 
 /// A flag behind which a namespace stands as an argument of its own.
-fn is_namespace_flag(text: &str) -> bool {
-    text == "-n" || text.starts_with("--") && text.ends_with("namespace")
+fn is_namespace_flag(text: &str, tool: bool) -> bool {
+    tool && text == "-n"
+        || text.starts_with("--") && (text.ends_with("namespace") || text.ends_with("namespaces"))
+}
+
+/// Whether a container runs a command that knows `-n` for a namespace.
+fn runs_tool(container: &serde_json::Map<String, Value>) -> bool {
+    let texts = ["command", "args"].into_iter().filter_map(|name| container.get(name)?.as_array()).flatten();
+    let image = container.get("image").and_then(Value::as_str);
+    texts.filter_map(Value::as_str).chain(image).any(|text| text.split_whitespace().any(is_tool))
+}
+
+/// A variable that names a namespace, or several in a comma list.
+fn is_namespace_variable(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    name.ends_with("NAMESPACE") || name.ends_with("NAMESPACES") || name == "NS" || name.ends_with("_NS")
+}
+
+/// A label that the API server, or Cilium, gives by the namespace.
+fn is_namespace_label(key: &str) -> bool {
+    key == "kubernetes.io/metadata.name"
+        || key.ends_with("io.kubernetes.pod.namespace")
+        || key == "source.namespace"
+}
+
+/// A field of one or several namespaces, by its name.
+fn is_namespace_field(key: &str) -> bool {
+    matches!(key, "namespace" | "namespaces" | "exportTo" | "notNamespaces" | "namespaceNames")
+        || key.ends_with("Namespace")
+        || key.ends_with("Namespaces")
+}
+
+/// An annotation whose text may name an object by `namespace/name`.
+fn is_reference(annotation: &str) -> bool {
+    let name = annotation.rsplit('/').next().unwrap_or(annotation);
+    [
+        "secret",
+        "middleware",
+        "inject-ca-from",
+        "certificate",
+        "configmap",
+        "config-map",
+        "-ref",
+        "gateway",
+        "service",
+    ]
+    .iter()
+    .any(|part| name.contains(part))
 }
 
 #[cfg(test)]
@@ -173,7 +246,7 @@ mod tests {
         let object =
             Object { kind: kind.into(), api_version: "v1".into(), value: value.clone(), ..Object::default() };
         let mut found = Vec::new();
-        strings(&object, &mut |leaf| found.push((leaf.pointer.to_owned(), leaf.role)));
+        strings(&object, &[].into(), &mut |leaf| found.push((leaf.pointer.to_owned(), leaf.role)));
         found
     }
 
@@ -183,7 +256,7 @@ mod tests {
             "kind": "X",
             "metadata": {"name": "a", "labels": {"b": "c"}, "annotations": {"x/release-namespace": "p", "y": "z"}},
             "spec": {
-                "args": ["-n", "p", "x"],
+                "args": ["kubectl", "-n", "p", "x"],
                 "env": [{"name": "POD_NAMESPACE", "value": "p"}, {"name": "URL", "value": "u"}],
                 "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "p"}}}],
                 "hosts": ["h"],
@@ -206,11 +279,11 @@ mod tests {
         assert_eq!(names, want);
         let role = |pointer: &str| roles("X", &value).into_iter().find(|(at, _)| at == pointer).unwrap().1;
         for (pointer, want) in [
-            ("/metadata/annotations/x~1release-namespace", Role::Namespace),
-            ("/metadata/annotations/y", Role::Qualified),
-            ("/spec/args/0", Role::Text),
-            ("/spec/args/1", Role::Namespace),
-            ("/spec/args/2", Role::Text),
+            ("/metadata/annotations/x~1release-namespace", Role::Namespaces),
+            ("/metadata/annotations/y", Role::Text),
+            ("/spec/args/1", Role::Text),
+            ("/spec/args/2", Role::Namespace),
+            ("/spec/args/3", Role::Text),
             ("/spec/env/0/value", Role::Namespaces),
             ("/spec/env/1/value", Role::Text),
             ("/spec/from/0/namespaceSelector/matchLabels/kubernetes.io~1metadata.name", Role::Namespace),
@@ -222,6 +295,6 @@ mod tests {
         }
         let data = json!({"kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"namespace": "p", "kind": "k", "image": "i"}});
         let told: Vec<Role> = roles("ConfigMap", &data).into_iter().map(|(_, role)| role).collect();
-        assert_eq!(told, [Role::Text, Role::Text, Role::Text, Role::Fixed, Role::Fixed]);
+        assert_eq!(told, [Role::Text, Role::Text, Role::Namespaces, Role::Fixed, Role::Fixed]);
     }
 }

@@ -147,6 +147,41 @@ const TYPED: &[(&str, &str, &str, &str)] = &[
     ("traefik.io/v1alpha1", "Middleware", "/spec/forwardAuth/address", "https://@/auth"),
     ("route.openshift.io/v1", "Route", "/spec/host", "@"),
     ("projectcontour.io/v1", "HTTPProxy", "/spec/virtualhost/fqdn", "@"),
+    (
+        "gateway.networking.k8s.io/v1",
+        "HTTPRoute",
+        "/spec/rules/0/backendRefs/0/filters/0/urlRewrite/hostname",
+        "@",
+    ),
+    (
+        "gateway.networking.k8s.io/v1",
+        "HTTPRoute",
+        "/spec/rules/0/backendRefs/0/filters/0/requestRedirect/hostname",
+        "@",
+    ),
+    ("gateway.networking.k8s.io/v1", "ListenerSet", "/spec/listeners/0/hostname", "@"),
+    ("networking.istio.io/v1", "VirtualService", "/spec/http/0/corsPolicy/allowOrigin/0", "https://@"),
+    ("networking.istio.io/v1", "VirtualService", "/spec/http/0/mirror/host", "@"),
+    ("networking.istio.io/v1", "VirtualService", "/spec/http/0/mirrors/0/destination/host", "@"),
+    ("networking.istio.io/v1", "VirtualService", "/spec/tcp/0/route/0/destination/host", "@"),
+    ("networking.istio.io/v1", "VirtualService", "/spec/tls/0/route/0/destination/host", "@"),
+    ("networking.istio.io/v1", "VirtualService", "/spec/tls/0/match/0/sniHosts/0", "@"),
+    ("networking.istio.io/v1", "DestinationRule", "/spec/trafficPolicy/tls/sni", "@"),
+    ("traefik.io/v1alpha1", "Middleware", "/spec/headers/allowedHosts/0", "@"),
+    ("traefik.io/v1alpha1", "Middleware", "/spec/headers/sslHost", "@"),
+    ("projectcontour.io/v1", "HTTPProxy", "/spec/virtualhost/corsPolicy/allowOrigin/0", "https://@"),
+    ("k8s.nginx.org/v1", "VirtualServer", "/spec/host", "@"),
+    ("getambassador.io/v3alpha1", "Host", "/spec/hostname", "@"),
+    ("getambassador.io/v3alpha1", "Mapping", "/spec/hostname", "@"),
+    ("getambassador.io/v2", "Mapping", "/spec/host", "@"),
+    (
+        "networking.k8s.io/v1",
+        "Ingress",
+        "/metadata/annotations/nginx.ingress.kubernetes.io~1mirror-host",
+        "@",
+    ),
+    ("networking.k8s.io/v1", "Ingress", "/metadata/annotations/cert-manager.io~1alt-names", "@"),
+    ("networking.k8s.io/v1", "Ingress", "/metadata/annotations/cert-manager.io~1uri-sans", "https://@/"),
 ];
 
 /// Places where hosts stand in text: they follow, and whether one is left is for the closure to say.
@@ -254,6 +289,42 @@ const NAMESPACES: &[(&str, &str, &str, &str)] = &[
     ("v1", "ConfigMap", "/data/a", "db.@:27017"),
     ("v1", "ConfigMap", "/data/a", "spiffe://cluster.local/ns/@/sa/web"),
     ("v1", "ConfigMap", "/data/a", "kubectl -n @ get pods"),
+    ("rbac.authorization.k8s.io/v1", "Role", "/rules/0/x", "/api/v1/namespaces/@/pods"),
+    (
+        "networking.k8s.io/v1",
+        "Ingress",
+        "/metadata/annotations/traefik.ingress.kubernetes.io~1router.middlewares",
+        "@-strip@kubernetescrd,shared-a@kubernetescrd",
+    ),
+    (
+        "v1",
+        "ConfigMap",
+        "/metadata/annotations/reflector.v1.k8s.emberstack.com~1reflection-auto-namespaces",
+        "@,other",
+    ),
+    ("v1", "ConfigMap", "/metadata/annotations/replicator.v1.mittwald.de~1replicate-to", "@"),
+    ("security.istio.io/v1", "AuthorizationPolicy", "/spec/rules/0/from/0/source/notNamespaces/0", "@"),
+    ("security.istio.io/v1", "AuthorizationPolicy", "/spec/rules/0/from/0/source/serviceAccounts/0", "@/web"),
+    ("networking.istio.io/v1", "VirtualService", "/spec/http/0/match/0/sourceNamespace", "@"),
+    (
+        "cilium.io/v2",
+        "CiliumNetworkPolicy",
+        "/spec/ingress/0/fromEndpoints/0/matchLabels/k8s:io.kubernetes.pod.namespace",
+        "@",
+    ),
+    (
+        "gateway.networking.k8s.io/v1",
+        "Gateway",
+        "/spec/listeners/0/allowedRoutes/namespaces/selector/matchLabels/name",
+        "@",
+    ),
+    ("x.example.com/v1", "Job", "/spec/watchNamespaces/0", "@"),
+    ("monitoring.coreos.com/v1", "PrometheusRule", "/spec/groups/0/rules/0/expr", "up{namespace=\"@\"}"),
+    ("v1", "ConfigMap", "/data/POD_NAMESPACE", "@"),
+    ("v1", "Secret", "/stringData/NAMESPACE", "@"),
+    ("v1", "ConfigMap", "/data/a", "namespace: @\n"),
+    ("v1", "Service", "/spec/externalName", "db.@.svc"),
+    ("v1", "ConfigMap", "/data/a", "postgres://u:p@pg-rw.@:5432/x"),
 ];
 
 #[test]
@@ -296,18 +367,19 @@ fn namespaces_follow() {
     let service =
         json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "db", "namespace": "portal"}});
     for (version, kind, path, text) in NAMESPACES {
-        let (before, want) = (text.replacen('@', "portal", 1), text.replacen('@', NAMESPACE, 1));
+        let put = |name: &str| text.replace("u:p@", "u:p%").replacen('@', name, 1).replace("u:p%", "u:p@");
+        let (before, want) = (put("portal"), put(NAMESPACE));
         let changed = edits(&[object(version, kind, path, &before), service.clone()], &json!({}));
         let want = format!("{path} = {}", json!(want));
         assert!(changed.contains(&want), "{kind} {path}: {changed:?}");
-        let other = object(version, kind, path, &text.replacen('@', "shared", 1));
+        let other = object(version, kind, path, &put("shared"));
         let changed = edits(&[other, service.clone()], &json!({}));
         assert!(!changed.iter().any(|edit| edit.starts_with(&format!("{path} ="))), "{path}: {changed:?}");
     }
     let arguments = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "portal"},
-        "spec": {"containers": [{"args": ["-n", "portal", "portal"], "env": [{"name": "WATCH_NAMESPACE", "value": "portal,other"}, {"name": "APP", "value": "portal"}]}]}});
+        "spec": {"containers": [{"args": ["kubectl", "-n", "portal", "portal"], "env": [{"name": "WATCH_NAMESPACE", "value": "portal,other"}, {"name": "APP", "value": "portal"}]}]}});
     let want = [
-        format!("/spec/containers/0/args/1 = \"{NAMESPACE}\""),
+        format!("/spec/containers/0/args/2 = \"{NAMESPACE}\""),
         format!("/spec/containers/0/env/0/value = \"{NAMESPACE},other\""),
     ];
     assert_eq!(edits(&[arguments], &json!({}))[..2], want);
@@ -327,5 +399,25 @@ fn names_types_and_images_stay() {
         },
     });
     let changed = edits(&[object], &json!({}));
-    assert!(changed.iter().all(|edit| edit.starts_with("+ ")), "{changed:?}");
+    assert!(
+        changed.iter().all(|edit| edit.starts_with("+ ") || edit.starts_with("/spec/mail")),
+        "{changed:?}"
+    );
+    // References to an object of the input, by whatever name it has.
+    let named =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": host, "namespace": "portal"}});
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "portal"}, "spec": {
+        "volumes": [{"configMap": {"name": host}}, {"projected": {"sources": [{"secret": {"name": host}}]}}],
+        "logo": {"image": "https://portal.example.org/logo.png"},
+    }});
+    let changed = edits(&[pod, named], &json!({}));
+    assert_eq!(changed[0], format!("/spec/logo/image = \"https://{TARGET}/logo.png\""));
+    assert_eq!(changed.len(), 2, "{changed:?}");
+    for text in ["com.portal", "shared/portal:1", "window.db.portal", "java.portal"] {
+        let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "portal", "annotations": {"github.com/project-slug": "portal/web"}}, "data": {"a": text}});
+        assert!(edits(&[map], &json!({})).iter().all(|edit| edit.starts_with("+ ")), "{text}");
+    }
+    let dump = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "portal"},
+        "spec": {"containers": [{"command": ["pg_dump", "-n", "portal"]}]}});
+    assert!(edits(&[dump], &json!({})).iter().all(|edit| edit.starts_with("+ ")));
 }

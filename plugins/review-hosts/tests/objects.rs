@@ -79,7 +79,14 @@ fn what_the_cluster_shares_is_refused_or_becomes_the_reviews_own() {
             .contains(&"/roleRef/name = \"x-abcd2345\"".to_owned())
     );
     // One that the input does not have is the cluster's.
-    assert!(own(within, &json!({})).is_empty());
+    assert!(own(within.clone(), &json!({})).is_empty());
+    // So is one that is left out here.
+    let told = edits(&[within, role.clone()], &json!({"drop": ["ClusterRole/x"]}));
+    assert!(!told.iter().any(|edit| edit.starts_with("/roleRef")), "{told:?}");
+    let aggregate = global(RBAC, "ClusterRole", &json!({"aggregationRule": {"clusterRoleSelectors": []}}));
+    assert!(findings(&[aggregate], &json!({}))[0].starts_with("cluster-scoped: "));
+    let global_policy = global("crd.projectcalico.org/v1", "GlobalNetworkPolicy", &json!({}));
+    assert!(findings(&[global_policy], &json!({}))[0].starts_with("cluster-scoped: "));
     let mut aggregated = role;
     aggregated["metadata"]["labels"] = json!({"rbac.authorization.k8s.io/aggregate-to-view": "true"});
     assert!(findings(&[aggregated], &json!({}))[0].starts_with("cluster-scoped: "));
@@ -97,6 +104,13 @@ fn a_review_has_one_namespace_of_its_own() {
         told.contains(&"dropped 1".to_owned()) && told.contains(&"/metadata/labels/y = \"2\"".to_owned()),
         "{told:?}"
     );
+    let told = edits(&[labelled("a", json!({"name": "a"}))], &json!({}));
+    assert!(told.contains(&format!("/metadata/labels/name = \"{NAMESPACE}\"")), "{told:?}");
+    let dropped = findings(
+        &[labelled("a", json!({"x": "1"})), labelled("b", json!({"x": "2"}))],
+        &json!({"drop": ["Namespace/b"]}),
+    );
+    assert!(dropped.is_empty(), "{dropped:?}");
     let told = findings(&[labelled("a", json!({"x": "1"})), labelled("b", json!({"x": "2"}))], &json!({}));
     assert!(told[0].starts_with("namespace-clash: "));
     let told = findings(&[labelled("a", json!({"lathe.dev/review": "2"}))], &json!({}));
@@ -125,7 +139,7 @@ fn clashes_are_taken_away_or_refused() {
     assert_eq!(own(object("v1", "PersistentVolumeClaim", &claim), &json!({})), ["- /spec/volumeName"]);
     for (spec, at) in [
         (json!({"hostNetwork": true}), "node's network"),
-        (json!({"volumes": [{"hostPath": {"path": "/"}}]}), "node's files"),
+        (json!({"volumes": [{"hostPath": {"path": "/"}}]}), "files that are there already"),
         (json!({"containers": [{"ports": [{"hostPort": 80}]}]}), "port of the node"),
     ] {
         let told = findings(
@@ -221,7 +235,6 @@ fn the_review_class_takes_productions_place() {
     let want = [
         format!("/spec/tls/0/hosts/0 = \"{TARGET}\""),
         "/spec/tls/0/secretName = \"wildcard\"".to_owned(),
-        "/spec/tls/1/secretName = \"wildcard\"".to_owned(),
         "- /metadata/annotations/cert-manager.io~1cluster-issuer".to_owned(),
     ];
     assert_eq!(told, want);
@@ -253,6 +266,22 @@ fn what_cannot_move_is_refused() {
             "immutable",
         ),
         (object("v1", "Secret", &json!({"type": "kubernetes.io/tls"})), "static-certificate"),
+        (object("v1", "Endpoints", &json!({"subsets": []})), "clash"),
+        (object("v1", "PersistentVolumeClaim", &json!({"spec": {"selector": {}}})), "clash"),
+        (
+            object("v1", "Role", &json!({"metadata": {"name": "x", "namespace": "kube-system"}})),
+            "system-namespace",
+        ),
+        (object("gateway.networking.k8s.io/v1alpha2", "TCPRoute", &json!({"spec": {}})), "hostless"),
+        (
+            object(
+                "networking.istio.io/v1",
+                "Gateway",
+                &json!({"spec": {"servers": [{"port": {"protocol": "TCP"}, "hosts": ["portal.example.org"]}]}}),
+            ),
+            "hostless",
+        ),
+        (object("getambassador.io/v2", "Mapping", &json!({"spec": {}})), "hostless"),
         (object("networking.k8s.io/v1", "Ingress", &json!({"spec": {"rules": [{}]}})), "hostless"),
         (
             object(
@@ -269,6 +298,20 @@ fn what_cannot_move_is_refused() {
     ] {
         let told = findings(&[object], &json!({}));
         assert!(told.len() == 1 && told[0].starts_with(&format!("{code}: ")), "{code}: {told:?}");
+    }
+    // On a Gateway of its own, or within the mesh, a route shares nothing.
+    let gateway = json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": {"name": "own", "namespace": "portal"},
+        "spec": {"listeners": [{"hostname": "portal.example.org"}]}});
+    for (parent, count) in [
+        (json!({"name": "own"}), 0),
+        (json!({"kind": "Service", "name": "s"}), 0),
+        (json!({"name": "shared", "namespace": "gateways"}), 1),
+    ] {
+        for kind in ["HTTPRoute", "TCPRoute"] {
+            let route =
+                object("gateway.networking.k8s.io/v1", kind, &json!({"spec": {"parentRefs": [parent]}}));
+            assert_eq!(findings(&[route, gateway.clone()], &json!({})).len(), count, "{kind} {parent}");
+        }
     }
     let immutable = object("v1", "ConfigMap", &json!({"immutable": true, "data": {"a": "b"}}));
     assert!(findings(&[immutable], &json!({})).is_empty());
@@ -288,11 +331,47 @@ fn values_of_secrets_are_rewritten_within() {
 }
 
 #[test]
+fn what_holds_for_one_object_is_taken_away() {
+    let notes = json!({"metadata": {"name": "x", "namespace": "portal", "uid": "u", "ownerReferences": [{"name": "portal.example.org"}],
+        "labels": {"argocd.argoproj.io/instance": "portal"},
+        "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "portal.example.org"}}});
+    let want = [
+        "- /metadata/uid",
+        "- /metadata/ownerReferences",
+        "- /metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration",
+        "- /metadata/labels/argocd.argoproj.io~1instance",
+    ];
+    assert_eq!(own(object("v1", "ConfigMap", &notes), &json!({})), want);
+}
+
+#[test]
+fn a_shared_certificate_has_no_rival() {
+    let ingress = json!({"metadata": {"name": "i", "namespace": "portal", "annotations": {"kubernetes.io/tls-acme": "true"}},
+        "spec": {"tls": [{"secretName": "t"}]}});
+    let certificate =
+        |secret: &str| object("cert-manager.io/v1", "Certificate", &json!({"spec": {"secretName": secret}}));
+    let config = json!({"tlsSecret": "wildcard"});
+    let ingress = object("networking.k8s.io/v1", "Ingress", &ingress);
+    let told = edits(
+        &[certificate("t"), certificate("wildcard"), certificate("internal"), ingress, namespace()],
+        &config,
+    );
+    assert!(told.contains(&"dropped 0".to_owned()) && told.contains(&"dropped 1".to_owned()), "{told:?}");
+    assert!(!told.contains(&"dropped 2".to_owned()), "{told:?}");
+    assert!(told.contains(&"- /metadata/annotations/kubernetes.io~1tls-acme".to_owned()), "{told:?}");
+}
+
+#[test]
 fn names_in_certificates_fit() {
     let long = format!("{}.apps.example.org", "a".repeat(60));
     let certificate = json!({"spec": {"commonName": long, "dnsNames": ["portal.example.org"]}});
     let told = own(object("cert-manager.io/v1", "Certificate", &certificate), &json!({"keep": [long]}));
-    assert_eq!(told, [format!("/spec/dnsNames/0 = \"{TARGET}\""), "- /spec/commonName".to_owned()]);
+    let want = [
+        format!("/spec/dnsNames/0 = \"{TARGET}\""),
+        "- /spec/commonName".to_owned(),
+        format!("/spec/dnsNames/- + \"{long}\""),
+    ];
+    assert_eq!(told, want);
     let alone = json!({"spec": {"commonName": long}});
     let told = own(object("cert-manager.io/v1", "Certificate", &alone), &json!({"keep": [long]}));
     assert_eq!(told, ["- /spec/commonName".to_owned(), format!("/spec/dnsNames = [\"{long}\"]")]);

@@ -2,43 +2,64 @@
 
 /// Whether a namespace stands behind the argument.
 pub(super) fn is_namespace_flag(argument: &str) -> bool {
-    argument == "-n" || argument.starts_with("--") && argument.ends_with("namespace")
+    argument == "-n"
+        || argument.starts_with("--") && (argument.ends_with("namespace") || argument.ends_with("namespaces"))
 }
 
-/// The namespaces in a text: of service accounts, of identities, behind the flags of Kubernetes' commands.
+/// Whether a variable of this name holds a namespace, or several.
+pub(super) fn is_namespace_variable(name: &str) -> bool {
+    let name = name.to_lowercase();
+    name.ends_with("namespace") || name.ends_with("namespaces") || name == "ns" || name.ends_with("_ns")
+}
+
+/// The namespaces in a text in lower case: of service accounts, of identities, in paths of the API, behind words and flags that
+/// say so. Whose `-n` it is does not matter here: what is one of the input's namespaces is told.
 pub(super) fn namespaces(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
-    for (marker, next) in [("system:serviceaccount:", ":"), ("/ns/", "/sa/"), ("system:serviceaccounts:", "")]
+    for (marker, next) in [("system:serviceaccount:", ":"), ("system:serviceaccounts:", ""), ("/ns/", "/sa/")]
     {
         for (at, _) in text.match_indices(marker) {
-            let rest = &text[at + marker.len()..];
-            let name = &rest[..label(rest)];
-            if rest[name.len()..].starts_with(next) {
-                found.push(name);
-            }
+            let name = words(&text[at + marker.len()..]).next().filter(|(at, _)| *at == 0);
+            found.extend(
+                name.map(|(_, name)| name)
+                    .filter(|name| text[at + marker.len() + name.len()..].starts_with(next)),
+            );
         }
     }
-    if text.contains("namespace") || text.contains("-n ") {
-        text.split(['\n', ';', '|', '&', '(']).for_each(|command| flagged(command, &mut found));
+    if !text.contains("namespace") && !text.contains("-n") {
+        return found;
+    }
+    let all: Vec<(usize, &str)> = words(text).collect();
+    for pair in all.windows(2) {
+        let &[(at, word), (next, name)] = pair else { continue };
+        let gap = &text[at + word.len()..next];
+        if says_so(word, gap) && !text[next + name.len()..].starts_with('.') {
+            found.push(name);
+        }
     }
     found
 }
 
-fn flagged<'a>(command: &'a str, found: &mut Vec<&'a str>) {
-    let is_separator = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '[' | ']' | ')' | '=');
-    let mut tool = false;
-    let mut flag = false;
-    for word in command.split(is_separator).filter(|word| !word.is_empty()) {
-        if flag {
-            found.push(word);
-        }
-        tool |= matches!(word.rsplit('/').next(), Some("kubectl" | "helm" | "flux" | "oc"));
-        flag = is_namespace_flag(word) && (word != "-n" || tool);
-    }
+/// Whether a word, and what stands between it and the next, say that the next is a namespace.
+fn says_so(word: &str, gap: &str) -> bool {
+    let named = word.ends_with("namespace") || word.ends_with("namespaces");
+    let joins = |c: char| matches!(c, '=' | ':' | '~' | ' ' | '\t' | '[' | '"' | '\'' | '\\' | '\n' | '-');
+    let spaces = |c: char| matches!(c, ' ' | '\t' | '"' | '\'' | '\\' | ',');
+    let assigned = gap.contains(['=', ':']) && gap.chars().all(joins);
+    let follows = !gap.is_empty() && gap.chars().all(spaces);
+    named && (assigned || gap == "/" || word.starts_with("--") && follows)
+        || word == "-n" && (follows || gap == "=")
 }
 
-fn label(text: &str) -> usize {
-    text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).unwrap_or(text.len())
+/// Words of letters, digits, `-` and `_`, with where they stand.
+fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let inner = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let start = at + text[at..].find(inner)?;
+        at = text[start..].find(|c| !inner(c)).map_or(text.len(), |length| start + length);
+        Some((start, &text[start..at]))
+    })
 }
 
 #[cfg(test)]
@@ -49,13 +70,19 @@ mod tests {
     fn namespaces_are_found_behind_what_says_so() {
         for (text, want) in [
             ("system:serviceaccount:a:x", vec!["a"]),
+            ("system:serviceaccounts:a", vec!["a"]),
             ("spiffe://cluster.local/ns/a/sa/x", vec!["a"]),
             ("/ns/a/x", vec![]),
             ("/usr/bin/kubectl -n a get x --namespace=b", vec!["a", "b"]),
-            ("echo -n a", vec![]),
-            ("kubectl x; echo -n a", vec![]),
+            ("kubectl x \\\n  -n a", vec!["a"]),
+            ("echo -n a", vec!["a"]),
             ("--watch-namespace \"a\"", vec!["a"]),
             ("the namespace a", vec![]),
+            ("namespace: a\nnamespaces: [b]", vec!["a", "b"]),
+            (r#"up{namespace=~"a"}"#, vec!["a"]),
+            (r#"{\"namespace\": \"a\"}"#, vec!["a"]),
+            ("/api/v1/namespaces/a/pods", vec!["a"]),
+            ("namespace: a.b", vec![]),
         ] {
             assert_eq!(namespaces(text), want, "{text}");
         }

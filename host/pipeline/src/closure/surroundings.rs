@@ -7,6 +7,17 @@ pub(super) fn is_host_char(c: char) -> bool {
 /// How far around a hit its host is looked for; names end at 253 characters (RFC 1123).
 const LONGEST_HOST: usize = 256;
 
+/// How far before a host it is looked for what it is a part of: further would take quadratic time.
+const LONGEST_ADDRESS: usize = 1024;
+const LONGEST_URN: usize = 4096;
+
+/// The end of a text, not longer than this.
+fn last(text: &str, length: usize) -> &str {
+    let start = text.len().saturating_sub(length);
+    let start = (start..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+    &text[start..]
+}
+
 pub(super) fn host_start(text: &str, from: usize) -> usize {
     let before =
         text[..from].char_indices().rev().take(LONGEST_HOST).take_while(|(_, c)| is_host_char(*c)).last();
@@ -22,6 +33,13 @@ pub(super) fn host_end(text: &str, from: usize) -> usize {
 /// userinfo could have before it, and no port or path behind.
 pub(super) fn is_mail(before: &str, after: &str) -> bool {
     let Some(local) = before.strip_suffix('@') else { return false };
+    let local = last(local, LONGEST_ADDRESS);
+    let line = local.rsplit(['\n', ';', '|', '&']).next().unwrap_or(local);
+    let in_url = line.rsplit(char::is_whitespace).next().is_some_and(|word| word.contains("://"));
+    let logs_in = line.split_whitespace().any(|word| matches!(word, "ssh" | "scp" | "sftp" | "rsync"));
+    if in_url && !line.contains("mailto:") || logs_in {
+        return false;
+    }
     let rest =
         local.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-'));
     let word = rest
@@ -42,7 +60,7 @@ pub(super) fn is_mail(before: &str, after: &str) -> bool {
 
 pub(super) fn is_urn(before: &str) -> bool {
     let ends = |c: char| c.is_whitespace() || "\"'`<>()[]{},;=|".contains(c);
-    before.rsplit(ends).next().is_some_and(|word| word.starts_with("urn:"))
+    last(before, LONGEST_URN).rsplit(ends).next().is_some_and(|word| word.starts_with("urn:"))
 }
 
 /// The text with each host that is not ASCII as the function has it.

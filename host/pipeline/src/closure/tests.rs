@@ -4,10 +4,14 @@ use super::*;
 use lathe_manifest::json;
 
 fn hits(object: &str) -> Vec<(String, &'static str)> {
+    hits_in(object, &["example.org"], "rv.example.org")
+}
+
+fn hits_in(object: &str, zones: &[&str], review_domain: &str) -> Vec<(String, &'static str)> {
     let object = Object::added(json::parse(object).unwrap()).unwrap();
     let territory = Territory {
-        review_domain: "rv.example.org".into(),
-        zones: vec!["example.org".into()],
+        review_domain: review_domain.into(),
+        zones: zones.iter().map(|zone| (*zone).to_owned()).collect(),
         keep: vec!["aai.example.org".into()],
         shared_services: vec!["smtp.mail".into()],
         ..Territory::default()
@@ -17,7 +21,14 @@ fn hits(object: &str) -> Vec<(String, &'static str)> {
         project: "p".into(),
         namespace: "p-1".into(),
         review: None,
-        hosts: [("portal.example.org".to_owned(), "portal-1.rv.example.org".to_owned())].into(),
+        hosts: [
+            ("portal.example.org", "portal-1.rv.example.org"),
+            ("münchen.example.org", "m-1.rv.example.org"),
+            ("xn--mnchen-3ya.example.org", "m-1.rv.example.org"),
+            ("*.apps.example.org", "apps-1.rv.example.org"),
+        ]
+        .map(|(from, to)| (from.to_owned(), to.to_owned()))
+        .into(),
         territory: None,
     };
     let acknowledge = [Acknowledge {
@@ -27,12 +38,10 @@ fn hits(object: &str) -> Vec<(String, &'static str)> {
         host: None,
     }];
     let namespaces = ["portal".to_owned()].into();
-    let services = [("backend".to_owned(), "portal".to_owned())].into();
     let search = Search {
         environment: &environment,
         territory: &territory,
         namespaces: &namespaces,
-        services: &services,
         acknowledge: &acknowledge,
     };
     let closure = search.check([&object].into_iter());
@@ -134,8 +143,111 @@ fn nothing_stands_in_or_names_another_namespace() {
     let object = r#"{"apiVersion":"x.io/v1","kind":"Route","metadata":{"name":"r","namespace":"portal"},"spec":{"ref":{"namespace":"portal"}}}"#;
     let told: Vec<String> = hits(object).into_iter().map(|(place, _)| place).collect();
     assert_eq!(told, [" portal", "/spec/ref/namespace portal"]);
-    let object = r#"{"apiVersion":"x.io/v1","kind":"Route","metadata":{"name":"r","namespace":"p-1","annotations":{"a":"portal/cert","b":"portal-auth@kubernetescrd","c/release-namespace":"portal","d":"portals/x"}},
+    let object = r#"{"apiVersion":"x.io/v1","kind":"Route","metadata":{"name":"r","namespace":"p-1","annotations":{"a-secret":"portal/cert","b":"portal-auth@kubernetescrd","c/release-namespace":"portal","d":"portals/x"}},
         "spec":{"args":["--namespace=portal","--x=portal"],"principal":"cluster.local/ns/portal/sa/x","gateways":["portal/gw"],"limits":{"example.org/gpu":1}}}"#;
     let told: Vec<String> = hits(object).into_iter().map(|(place, _)| place).collect();
     assert_eq!(told.len(), 6, "{told:?}");
+}
+
+/// The classes of a text in a review that owns no zone, so that hosts are looked for one by one.
+fn alone(text: &str) -> Vec<&'static str> {
+    let object = format!(
+        r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"m","namespace":"p-1"}},"data":{{"a":{}}}}}"#,
+        json::to_string(&text.into())
+    );
+    hits_in(&object, &[], "rv.example.net").into_iter().map(|(_, class)| class).collect()
+}
+
+#[test]
+fn hosts_are_found_where_no_zone_covers_them() {
+    for text in [
+        "portal.example.org",
+        "%2Fportal.example.org",
+        r"\nportal.example.org",
+        "https%3A%2F%2Fm%C3%BCnchen.example.org",
+        r"h=m\u00fcnchen.example.org",
+        "mu\u{308}nchen.example.org",
+        "xn--mnchen-3ya.example.org",
+        "por\u{ad}tal.example.org",
+        "x.apps.example.org",
+        r"^portal\.example\.(org|com)$",
+        r"^(portal|admin)\.example\.org$",
+        "https%25253A%25252F%25252Fportal.example.org",
+        "a: \"https://por\\\n  tal.example.org\"",
+        "redis://:pa'ss@portal.example.org",
+        "ssh deploy@portal.example.org uptime",
+    ] {
+        assert!(alone(text).contains(&"leftover"), "{text}: {:?}", alone(text));
+    }
+    for text in ["myapps.example.org", "example.org", "aai.example.org.evil.net", "www.example.org"] {
+        assert!(!alone(text).contains(&"leftover"), "{text}: {:?}", alone(text));
+    }
+}
+
+#[test]
+fn another_reviews_host_is_a_leftover() {
+    assert_eq!(alone("https://portal-2.rv.example.net"), ["leftover"]);
+    assert_eq!(class("domain=.portal-1.rv.example.org;"), Some("rewritten"));
+}
+
+#[test]
+fn services_of_others_are_found_however_they_are_named() {
+    for text in ["pg-rw.portal", "pg-rw.portal:5432", "u:p@rabbit.portal/v", "db-0.db.other.svc"] {
+        assert_eq!(class(text), Some("leftover"), "{text}");
+    }
+    for text in [
+        "smtp-0.smtp.mail.svc",
+        "smtp.mail.svc.cluster.local",
+        "kubernetes.default.svc",
+        "com.backend.portal.x",
+    ] {
+        assert_eq!(class(text), None, "{text}");
+    }
+    let route = r#"{"apiVersion":"gateway.networking.k8s.io/v1","kind":"HTTPRoute","metadata":{"name":"r","namespace":"p-1"},
+        "spec":{"rules":[{"backendRefs":[{"name":"db","namespace":"elsewhere"},{"name":"smtp","namespace":"mail"},{"name":"own","namespace":"p-1"}]}]}}"#;
+    let told: Vec<String> = hits(route).into_iter().map(|(place, _)| place).collect();
+    assert_eq!(told, ["/spec/rules/0/backendRefs/0 db.elsewhere.svc"]);
+}
+
+#[test]
+fn what_names_a_namespace_of_the_input_is_told() {
+    let object = r#"{"apiVersion":"x.io/v1","kind":"Route","metadata":{"name":"r","namespace":"p-1","annotations":{
+        "x/reflection-auto-namespaces":"other,portal","t/router.middlewares":"p-1-a@kubernetescrd,portal-b@kubernetescrd"}},
+        "spec":{"notNamespaces":["portal"],"sourceNamespace":"portal","allowedRoutes":{"namespaces":{"selector":{"matchLabels":{"name":"portal"}}}},
+        "fromEndpoints":[{"matchLabels":{"k8s:io.kubernetes.pod.namespace":"portal"}}],"expr":"up{namespace=\"portal\"}",
+        "env":[{"name":"POD_NAMESPACE","value":"portal"}],"args":["-n","portal"],"app":"portal"}}"#;
+    let told: BTreeSet<String> =
+        hits(object).into_iter().map(|(place, _)| place.split(' ').next().unwrap().to_owned()).collect();
+    assert_eq!(told.len(), 9, "{told:?}");
+    assert!(!told.contains("/spec/app"));
+    assert_eq!(classes(r#"{"NAMESPACE":"portal"}"#), [("/data/NAMESPACE portal".to_owned(), "leftover")]);
+}
+
+#[test]
+fn names_of_objects_that_are_there_are_no_hosts() {
+    let pod = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"portal.example.org","namespace":"p-1"},
+        "spec":{"volumes":[{"configMap":{"name":"portal.example.org"}}],"x":{"name":"www.example.org"}}}"#;
+    let told: Vec<String> = hits(pod).into_iter().map(|(place, _)| place).collect();
+    assert_eq!(told, ["/spec/x/name www.example.org"]);
+    let mapping = r#"{"apiVersion":"serving.knative.dev/v1","kind":"DomainMapping","metadata":{"name":"portal.example.org","namespace":"p-1"}}"#;
+    assert_eq!(hits(mapping).len(), 1);
+}
+
+#[test]
+fn of_a_secret_no_label_is_told_that_could_be_its_value() {
+    let secret = r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s","namespace":"p-1"},
+        "stringData":{"a":"mongodb://u:p4.hunter2.svc@h","b":"db.portal.svc"}}"#;
+    let told: Vec<String> = hits(secret).into_iter().map(|(place, _)| place).collect();
+    assert_eq!(told, ["/stringData/a (…).svc", "/stringData/b (…).portal.svc"]);
+}
+
+#[test]
+fn a_long_word_takes_no_quadratic_time() {
+    let started = std::time::Instant::now();
+    for piece in
+        ["a@portal.example.org,", "urn:x:portal.example.org:", "portal.example.org/", "x=--namespace=portal;"]
+    {
+        drop(classes(&format!("{{\"a\":\"{}\"}}", piece.repeat(40_000))));
+    }
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
 }

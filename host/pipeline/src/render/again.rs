@@ -56,7 +56,7 @@ impl Run<'_> {
         // What it found wrong the first time it may well find again.
         let found_before = self.found.iter().any(|(_, problem)| problem.plugin.as_deref() == Some(name));
         for finding in outcome.findings.iter().filter(error).filter(|_| !found_before).take(MOST) {
-            let code: String = finding.code.chars().take(64).collect();
+            let code: String = revealed.told(&finding.code).chars().take(64).collect();
             let told = format!("the plugin finds an error in its own output: {code}");
             self.report.problems.push(Problem::new("not-idempotent", told).by(name));
         }

@@ -1,6 +1,6 @@
 //! The end of a run: tokens verified and filled, and in a review the search for what is left of production.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use lathe_manifest::{Map, Value};
 use lathe_secrets::provider::Resolver;
@@ -13,6 +13,9 @@ use crate::file::{Acknowledge, SECRETS};
 use crate::problem::Problem;
 use crate::render::{Run, SECRETS_ANNOTATION};
 use crate::report::Hit;
+
+/// Namespaces of every cluster, which are nobody's.
+const SYSTEM_NAMESPACES: &[&str] = &["kube-system", "kube-public", "kube-node-lease"];
 
 impl Run<'_> {
     pub(super) fn verify(&mut self) {
@@ -59,6 +62,14 @@ impl Run<'_> {
         }
     }
 
+    /// The namespaces of the input, but for those of which every object was left out and those of every cluster.
+    fn input_namespaces(&self) -> BTreeSet<String> {
+        let dropped: HashSet<u32> = self.tree.dropped.iter().map(|entry| entry.key).collect();
+        let staying = self.namespaces.iter().filter(|(key, (_, own))| *own || !dropped.contains(*key));
+        let names = staying.map(|(_, (name, _))| name.clone());
+        names.filter(|name| !SYSTEM_NAMESPACES.contains(&name.as_str())).collect()
+    }
+
     /// Takes away what review-hosts found of hosts that it does not know and that the pipeline acknowledges. Gives the places of the
     /// acknowledgements that did so.
     fn explained(&mut self, labels: &HashMap<u32, String>) -> HashSet<usize> {
@@ -84,9 +95,9 @@ impl Run<'_> {
     pub(super) fn close(&mut self) {
         let Some(territory) = &self.of.environment.territory else { return };
         let acknowledge = &self.of.pipeline.acknowledge;
-        let namespaces = &self.namespaces;
-        let (environment, services) = (self.of.environment, &self.services);
-        let search = Search { environment, territory, namespaces, services, acknowledge };
+        let namespaces = self.input_namespaces();
+        let environment = self.of.environment;
+        let search = Search { environment, territory, namespaces: &namespaces, acknowledge };
         let closure = search.check(self.tree.entries.iter().map(|entry| &entry.object));
         let labels = self.tree.labels();
         let explained = self.explained(&labels);
@@ -120,7 +131,7 @@ fn leftover(hit: &Hit) -> Problem {
             "this makes objects on the cluster, where nobody looks for hosts; acknowledge it".to_owned()
         }
         _ if hit.secret => format!(
-            "a host of `{host}` is left in this value, which no plugin sees; put it elsewhere or acknowledge it"
+            "a host of `{host}` is left in this value; `reveal` the Secret to review-hosts, put it elsewhere, or acknowledge it"
         ),
         _ => format!("`{host}` of production is left here; map it, keep it or acknowledge it"),
     };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use lathe_manifest::{Object, json};
+use lathe_manifest::{Object, Value, json};
 use lathe_runtime::types::{self, Edit, Outcome, Request};
 use zeroize::Zeroizing;
 
@@ -27,13 +27,29 @@ pub(crate) struct Revealed {
 
 impl Revealed {
     /// The text, unless it holds a revealed value.
-    fn told(&self, text: &str) -> String {
+    pub(crate) fn told(&self, text: &str) -> String {
         if self.holds(text) { HIDDEN.to_owned() } else { text.to_owned() }
     }
 
     /// Whether a revealed value stands in the text.
     pub(crate) fn holds(&self, text: &str) -> bool {
-        self.values.iter().any(|value| value.len() >= SHORTEST && text.contains(value.as_str()))
+        self.values.iter().any(|value| text.contains(value.as_str()))
+    }
+
+    /// Whether a revealed value stands in a text or key of the value.
+    pub(crate) fn stands_in(&self, value: &Value) -> bool {
+        !self.values.is_empty()
+            && match value {
+                Value::String(text) => self.holds(text),
+                Value::Array(items) => items.iter().any(|item| self.stands_in(item)),
+                Value::Object(map) => map.iter().any(|(key, value)| self.holds(key) || self.stands_in(value)),
+                _ => false,
+            }
+    }
+
+    /// How much fuel is told: with a value in hand the exact number is one more thing that follows from it.
+    pub(crate) fn fuel(&self, fuel: u64) -> u64 {
+        if self.keys.is_empty() { fuel } else { 0 }
     }
 
     /// The problem, without revealed values.
@@ -55,6 +71,7 @@ impl Revealed {
         if self.keys.is_empty() {
             return outcome;
         }
+        outcome.findings = self.findings(outcome.findings);
         for edit in &mut outcome.edits {
             let (Edit::Set(write) | Edit::Insert(write)) = edit else { continue };
             let key = usize::try_from(write.at.object).ok().and_then(|at| keys.get(at));
@@ -92,6 +109,7 @@ impl Run<'_> {
                 "a plugin that logs is shown no values; build it without `logging`, or leave `reveal` out";
             return Err(Problem::new("reveal", told).by(&transform.plugin));
         }
+        let mut values = Vec::new();
         let positions = self.tree.positions();
         let seal = connect::lock(&self.seal);
         for (key, object) in keys.iter().zip(&mut request.objects) {
@@ -99,9 +117,21 @@ impl Run<'_> {
             let entry = positions.get(key).and_then(|at| self.tree.entries.get(*at));
             if let Some(entry) = entry.filter(|_| granted) {
                 object.json = json::to_string(&seal.reveal(*key, &entry.object).value);
-                revealed.values.extend(seal.plain_values(*key, &entry.object));
+                values.extend(seal.plain_values(*key, &entry.object));
                 revealed.keys.insert(*key);
             }
+        }
+        // What Lathe's own plugins tell and write is known.
+        if prepared.builtin.is_none() {
+            let public = |value: &Zeroizing<String>| {
+                let texts = [&request.config, &request.environment].into_iter();
+                let sealed =
+                    keys.iter().zip(&request.objects).filter(|(key, _)| !revealed.keys.contains(*key));
+                texts.chain(sealed.map(|(_, object)| &object.json)).any(|text| text.contains(value.as_str()))
+            };
+            // A short value, or one that stands in the open as well, would be seen everywhere.
+            values.retain(|value| value.len() >= SHORTEST && !public(value));
+            revealed.values = values;
         }
         Ok(revealed)
     }

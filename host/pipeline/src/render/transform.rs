@@ -37,7 +37,7 @@ impl Run<'_> {
                 digest: prepared.plugin.digest.clone(),
                 request,
                 calls: tables.recorder.as_ref().map(Recorder::take).unwrap_or_default(),
-                fuel,
+                fuel: revealed.fuel(fuel),
                 outcome: transcript::of_outcome(&revealed.masked(&outcome, &keys)),
             });
         }
@@ -51,12 +51,12 @@ impl Run<'_> {
         let changes = edits::apply(&mut self.tree, &editor, edits, &mut self.provenance, &mut beyond)
             .map_err(|problem| vec![revealed.problem(problem)])?;
         if !beyond.is_empty() {
-            return Err(beyond);
+            return Err(beyond.into_iter().map(|problem| revealed.problem(problem)).collect());
         }
         self.report.plugins.push(PluginRun {
             plugin: name.to_owned(),
             digest: prepared.plugin.digest.clone(),
-            fuel,
+            fuel: revealed.fuel(fuel),
             objects: keys.len(),
             changes,
         });

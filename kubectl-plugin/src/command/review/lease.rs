@@ -59,6 +59,7 @@ pub(crate) fn release(flags: &cli::Release, settings: &Settings) -> anyhow::Resu
     let holder = holder(&flags.place)?;
     let Holder { project, environment, review, .. } = &holder;
     let released = match &flags.place.target.state {
+        Some(file) if !file.exists() => Vec::new(),
         Some(file) => {
             let released = state::change(file, |leases| leases.release(project, environment, review))?;
             released.into_iter().collect()

@@ -17,10 +17,9 @@ pub(crate) fn run(flags: &Show, settings: &Settings) -> anyhow::Result<()> {
         .ok_or_else(|| Failure::usage(format!("environment `{}` is no review", environment.name)))?;
     if let Some(file) = &flags.dotenv {
         let text = summary.to_dotenv().ok_or_else(|| {
-            Failure::usage(
-                "the review has several hosts, and the pipeline does not say which has its front page",
+            Failure::usage("the pipeline does not say which host of the review has its front page").with_hint(
+                "`url: KEY` in the config of builtin:review-hosts names its service key; a wildcard has none",
             )
-            .with_hint("`url: KEY` in the config of builtin:review-hosts names its service key")
         })?;
         write_report(file, text.as_bytes(), &project)?;
     }

@@ -12,7 +12,13 @@ use crate::console::Failure;
 
 /// Changes the leases in the file, which is made if it is missing. Others that change it wait.
 pub(crate) fn change<T>(path: &Path, change: impl FnOnce(&mut Leases) -> T) -> anyhow::Result<T> {
+    // A link leads to the file that everybody locks.
+    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let path = real.as_path();
     let name = path.display().to_string();
+    if fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
+        return Err(Failure::usage(format!("{name} is no plain file")).into());
+    }
     let cannot = || format!("{name} cannot be written");
     let locked = lock(path).with_context(cannot)?;
     let bytes = fs::read(path).with_context(|| format!("{name} cannot be read"))?;
@@ -29,6 +35,9 @@ pub(crate) fn change<T>(path: &Path, change: impl FnOnce(&mut Leases) -> T) -> a
 /// The leases in the file.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Leases> {
     let name = path.display().to_string();
+    if fs::metadata(path).is_ok_and(|meta| meta.is_dir()) {
+        return Err(Failure::usage(format!("{name} is a folder")).into());
+    }
     let bytes = fs::read(path).map_err(|error| Failure::usage(format!("{name}: {error}")))?;
     parse(&name, &bytes)
 }

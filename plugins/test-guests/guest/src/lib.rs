@@ -77,6 +77,23 @@ impl Transform for Guest {
                 let (object, token) = token(request, pointer);
                 outcome.set(object, "/metadata/annotations/stolen", token);
             }
+            "give-token" => {
+                outcome.set(map(request), "/data/stolen", format!("x {}\n\"", token(request, pointer).1))
+            }
+            "key-token" => outcome.set(map(request), "/data", json!({token(request, pointer).1: "x"})),
+            "add-token" => {
+                let (_, token) = token(request, pointer);
+                outcome.add_object(&json!({
+                    "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "stolen"}, "data": {"a": token},
+                }));
+            }
+            "kind-token" => outcome.set(token(request, pointer).0, "/kind", "ConfigMap"),
+            "tell-token" => outcome.info("told", token(request, pointer).1, None),
+            "refuse-token" => return Err(token(request, pointer).1),
+            "change-token" => {
+                let (object, token) = token(request, pointer);
+                outcome.set(object, pointer, format!("{token}-changed"));
+            }
             "move-token" => {
                 let (object, token) = token(request, pointer);
                 outcome.remove(object, pointer);
@@ -103,6 +120,11 @@ impl Transform for Guest {
 }
 
 lathe_sdk::register!(Guest);
+
+/// The first ConfigMap.
+fn map(request: &Request) -> u32 {
+    request.objects.iter().find(|object| object.kind == "ConfigMap").map_or(0, |object| object.key)
+}
 
 /// The first object that has text at this place, and the text.
 fn token(request: &Request, pointer: &str) -> (u32, String) {
