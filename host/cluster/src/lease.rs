@@ -20,6 +20,9 @@ const ENVIRONMENT: &str = "lathe.dev/environment";
 const REVIEW: &str = "lathe.dev/review";
 const SLOT: &str = "lathe.dev/slot";
 
+/// How often a lease looks again at what others have done meanwhile.
+const TURNS: usize = 8;
+
 /// The pool of one class of environments.
 pub struct Pool<'a> {
     /// The cluster.
@@ -45,40 +48,42 @@ struct Held {
 impl Pool<'_> {
     /// Takes the first free slot for the review, or the one that it holds already; `None` where all are taken.
     pub async fn take(&self, review: &str) -> Result<Option<String>, RequestError> {
-        // Where all slots are taken, one may have been taken for this review by another run that is not done.
-        for _ in 0..2 {
+        // Each turn begins with what is there now, whoever made it: other runs for this review, a release, one that was killed.
+        for turn in 0..TURNS {
             let held = self.held().await?;
-            if let Some(slot) = self.settled(review, &held) {
-                return Ok(Some(slot));
+            let own = held.iter().find(|held| held.name == self.name_of_review(review));
+            let slots = || {
+                held.iter().filter(|held| held.review == review && held.name == self.name_of_slot(&held.slot))
+            };
+            if let Some(own) = own {
+                if slots().any(|held| held.slot == own.slot) {
+                    for more in slots().filter(|held| held.slot != own.slot) {
+                        self.delete(more).await?;
+                    }
+                    return Ok(Some(own.slot.clone()));
+                }
+                // The slot was given back meanwhile. If nobody has taken it, it is this review's again.
+                if !self.create(&self.name_of_slot(&own.slot), review, &own.slot).await? {
+                    self.delete(own).await?;
+                }
+                continue;
             }
-            // Or a run has ended between the two Secrets.
-            let left = held.into_iter().find(|held| held.review == review).map(|held| held.slot);
+            let left = slots().next().map(|held| held.slot.clone());
             let slot = match left {
                 Some(slot) => Some(slot),
                 None => self.free(review).await?,
             };
-            if let Some(slot) = slot {
-                return self.settle(review, slot).await;
+            match slot {
+                // Where another run for the same review was faster, its slot counts; the next turn sees which.
+                Some(slot) => {
+                    self.create(&self.name_of_review(review), review, &slot).await?;
+                }
+                // Of slots that are all taken, one may have been taken for this review just now.
+                None if turn > 0 => return Ok(None),
+                None => {}
             }
         }
         Ok(None)
-    }
-
-    /// Makes the slot the review's, unless another run for the same review was faster: then its slot counts, and this one is given
-    /// back.
-    async fn settle(&self, review: &str, slot: String) -> Result<Option<String>, RequestError> {
-        if self.create(&self.name_of_review(review), review, &slot).await? {
-            return Ok(Some(slot));
-        }
-        let held = self.held().await?;
-        let settled = self.settled(review, &held);
-        if settled.as_ref() != Some(&slot) {
-            let own = self.name_of_slot(&slot);
-            for held in held.iter().filter(|held| held.name == own && held.review == review) {
-                self.delete(held).await?;
-            }
-        }
-        Ok(settled)
     }
 
     /// Gives the review's slots back, and says which they were.
@@ -86,20 +91,14 @@ impl Pool<'_> {
         let own = self.name_of_review(review);
         let mut held: Vec<Held> =
             self.held().await?.into_iter().filter(|held| held.review == review).collect();
-        // The review's own first: what is left of a run that ends here is a slot that its next release finds.
-        held.sort_by_key(|held| held.name != own);
+        // The slot first: a run that takes it again in between makes its Secret anew, which this one does not delete.
+        held.sort_by_key(|held| held.name == own);
         let mut released = BTreeSet::new();
         for held in held {
             self.delete(&held).await?;
             released.insert(held.slot);
         }
         Ok(released.into_iter().collect())
-    }
-
-    /// The slot that the review's own Secret names.
-    fn settled(&self, review: &str, held: &[Held]) -> Option<String> {
-        let name = self.name_of_review(review);
-        held.iter().find(|held| held.name == name).map(|held| held.slot.clone())
     }
 
     /// Takes the first slot that is free.

@@ -5,12 +5,13 @@
 //! looks for substrings where that one looks for tokens, so what one of them misses the other finds.
 
 mod needle;
+mod service;
 mod spelling;
 mod surroundings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lathe_manifest::{Map, Object, Value, pointer};
+use lathe_manifest::{Object, Value, pointer};
 
 use crate::decode;
 use crate::environment::Environment;
@@ -37,6 +38,8 @@ pub(crate) struct Search<'a> {
     pub(crate) territory: &'a Territory,
     /// The namespaces of the input.
     pub(crate) namespaces: &'a BTreeSet<String>,
+    /// The Services of the input, by name and namespace.
+    pub(crate) services: &'a BTreeSet<(String, String)>,
     pub(crate) acknowledge: &'a [Acknowledge],
 }
 
@@ -148,8 +151,11 @@ impl Walk<'_> {
                     return;
                 }
                 let text = qualified_name(object, at, text);
+                // A pattern may match this review and production.
+                let named = text.trim_end_matches('*').trim_end_matches('-');
                 if names_a_namespace(object, at)
-                    && self.of.namespaces.contains(text)
+                    && (self.of.namespaces.contains(text)
+                        || text.ends_with('*') && self.of.namespaces.contains(named))
                     && *text != *self.of.environment.namespace
                 {
                     self.note(&place, "namespace", text, "leftover");
@@ -203,28 +209,18 @@ impl Walk<'_> {
                     let data =
                         matches!(parent, "data" | "stringData") && spelling::is_namespace_variable(key);
                     if variable.is_some() && key == "value" || data {
-                        self.namespaces(&Place { object, pointer: at, secret: false }, value);
+                        let encoded = value.as_str().filter(|_| object.is_secret() && parent == "data");
+                        let decoded = encoded.and_then(decode::base64).map(|text| Value::from(text.trim()));
+                        self.namespaces(
+                            &Place { object, pointer: at, secret: false },
+                            decoded.as_ref().unwrap_or(value),
+                        );
                     }
                     self.value(object, value, at, key);
                     at.truncate(length);
                 }
             }
             _ => {}
-        }
-    }
-
-    /// A Service of another namespace that a route sends to, where it is named by fields of its own.
-    fn reference(&mut self, object: &Object, map: &Map, at: &str, parent: &str) {
-        let sends = matches!(parent, "backendRef" | "backendRefs" | "service" | "services" | "mirror");
-        let text = |name: &str| map.get(name).and_then(Value::as_str);
-        if let (true, Some(name), Some(namespace)) = (sends, text("name"), text("namespace"))
-            && namespace != self.of.environment.namespace
-        {
-            let shared = format!("{name}.{namespace}");
-            if !self.of.territory.shared_services.contains(&shared) {
-                let place = Place { object, pointer: at, secret: false };
-                self.note(&place, "service", &format!("{shared}.svc"), "leftover");
-            }
         }
     }
 
@@ -263,11 +259,11 @@ impl Walk<'_> {
 
     fn plain_text(&mut self, place: &Place<'_>, text: &str) {
         let text = text.to_lowercase();
-        self.hosts(place, &text);
-        if !text.is_ascii() {
+        if text.is_ascii() {
+            self.hosts(place, &text);
+        } else {
             // A name that is not ASCII may be written in more than one way, and DNS knows one.
-            let ascii = surroundings::map_hosts(&text, to_ascii);
-            self.hosts(place, &ascii);
+            self.hosts(place, &surroundings::map_hosts(&text, to_ascii));
         }
         self.services(place, &text);
         self.short_services(place, &text);
@@ -289,11 +285,14 @@ impl Walk<'_> {
             let (token_start, token_end) = (host_start(text, start), host_end(text, end));
             // A dot at the end is the root's; one at the front means that something stands before that is no label.
             let host = text[token_start..token_end].trim_end_matches('.');
+            // No host begins with a dash: a shell's `${A:-b}`.
+            let host = host.trim_start_matches('-');
             let (before, after) = (&text[..token_start], &text[token_end..]);
             let starred = host.starts_with('.') && before.ends_with('*') && !before.ends_with(".*");
             // A domain with all that is below it, as cookies have.
             let below = host.strip_prefix('.').filter(|host| {
-                self.targets.contains_key(host) && !before.ends_with(['*', ')', ']', '}', '+', '\\'])
+                (self.targets.contains_key(host) || self.keep.contains(host))
+                    && !before.ends_with(['*', ')', ']', '}', '+', '\\'])
             });
             let host = if starred { format!("*{host}") } else { below.unwrap_or(host).to_owned() };
             let class = self.class(&host, before, after);
@@ -311,63 +310,6 @@ impl Walk<'_> {
                 let class = self.class(&needle, &text[..start], &text[end..]);
                 self.note(place, "host", &needle, class);
             }
-        }
-    }
-
-    /// Names of Services in namespaces other than the review's.
-    fn services(&mut self, place: &Place<'_>, text: &str) {
-        for (at, _) in text.match_indices(".svc") {
-            let after = text[at + 4..].chars().next();
-            if after.is_some_and(|c| is_host_char(c) && c != '.') {
-                continue;
-            }
-            let start = host_start(text, at);
-            let labels: Vec<&str> = text[start..at].split('.').collect();
-            let Some(namespace) = labels.last().filter(|label| !label.is_empty()) else { continue };
-            let shared = labels[labels.len().saturating_sub(2)..].join(".");
-            let known = *namespace == self.of.environment.namespace
-                || shared == "kubernetes.default"
-                || self.of.territory.shared_services.contains(&shared);
-            // One label before `.svc` may be the end of a file's name, unless it is a namespace of the input.
-            if known || (labels.len() < 2 && !self.of.namespaces.contains(*namespace)) {
-                continue;
-            }
-            // Of a Secret's value only what everybody knows is told.
-            let name = match (place.secret, self.of.namespaces.contains(*namespace)) {
-                (false, _) => format!("{shared}.svc"),
-                (true, true) => format!("(…).{namespace}.svc"),
-                (true, false) => "(…).svc".to_owned(),
-            };
-            self.note_as(place, "service", &format!("{shared}.svc"), &name, "leftover");
-        }
-    }
-
-    /// Short names of Services of the input, `name.namespace`, which resolve from within any namespace.
-    fn short_services(&mut self, place: &Place<'_>, text: &str) {
-        let mut found = Vec::new();
-        for (at, end, needle, _) in self.short.find(text) {
-            let namespace = &needle[1..];
-            let start = host_start(text, at);
-            let after = text[end..].chars().next();
-            let name = text[start..at].rsplit('.').next().unwrap_or_default();
-            let address = text[..start].ends_with(['/', '@'])
-                || after == Some(':') && { text[end + 1..].starts_with(|c: char| c.is_ascii_digit()) };
-            let whole = after.is_none_or(|c| !is_host_char(c));
-            // Or nothing else stands there: it may as well be the name of something in a program.
-            let alone = start == 0 && end == text.len() && text.matches('.').count() == 1;
-            let shared = self.of.territory.shared_services.contains(&format!("{name}.{namespace}"))
-                || (name, namespace) == ("kubernetes", "default");
-            if shared {
-                continue;
-            }
-            if whole && !name.is_empty() && (address || alone && !place.secret) {
-                found.push(format!("{name}.{namespace}"));
-            }
-        }
-        for name in found {
-            let shown = name.rsplit('.').next().unwrap_or_default();
-            let shown = if place.secret { format!("(…).{shown}") } else { name.clone() };
-            self.note_as(place, "service", &name, &shown, "leftover");
         }
     }
 

@@ -8,8 +8,8 @@ use lathe_manifest::{ReadOptions, Reader, Value};
 
 /// Dots that browsers and regular expressions take for one.
 const DOTS: &[&str] = &[
-    "[.]", "&#46;", "&#046;", "&#x2e;", "&#x2E;", "&period;", "\\056", "\u{2024}", "\u{3002}", "\u{ff0e}",
-    "\u{ff61}",
+    "[.]", "(\\.)", "&#46;", "&#046;", "&#x2e;", "&#x2E;", "&period;", "\\056", "\u{2024}", "\u{3002}",
+    "\u{ff0e}", "\u{ff61}",
 ];
 
 /// Characters that nobody sees and DNS drops (RFC 5891, mapped to nothing by UTS #46).

@@ -47,19 +47,10 @@ pub(crate) fn names_a_namespace(object: &Object, at: &str) -> bool {
 /// Annotations whose text may name an object by `namespace/name`.
 fn is_reference(at: &str) -> bool {
     let name = at.rsplit("~1").next().unwrap_or(at);
-    [
-        "secret",
-        "middleware",
-        "inject-ca-from",
-        "certificate",
-        "configmap",
-        "config-map",
-        "-ref",
-        "gateway",
-        "service",
-    ]
-    .iter()
-    .any(|part| name.contains(part))
+    let parts = ["secret", "middleware", "inject-ca-from", "certificate", "configmap", "config-map"];
+    let whole =
+        ["replicate-from", "reflects", "networks", "auth-proxy-set-headers", "custom-headers", "policies"];
+    parts.iter().any(|part| name.contains(part)) || whole.contains(&name)
 }
 
 /// The namespaces that the text names in a spelling of its field: `ns/name` and `ns-name@kubernetescrd` in annotations, `ns/gateway`
@@ -99,6 +90,10 @@ pub(crate) fn spelled_namespaces<'t>(
     found
 }
 
+/// Members whose `name` is that of another object.
+const HOLDERS: &[&str] =
+    &["imagePullSecrets", "configMap", "secret", "middlewares", "service", "services", "serviceAccount"];
+
 /// Names of objects, which claim no host though they may look like one: an object's own, that of a Secret with a certificate,
 /// and in a reference that of an object that is `there`.
 pub(crate) fn names_an_object(object: &Object, at: &str, there: impl Fn(&str) -> bool, text: &str) -> bool {
@@ -114,7 +109,10 @@ pub(crate) fn names_an_object(object: &Object, at: &str, there: impl Fn(&str) ->
     let holder = segments.next().unwrap_or_default();
     match last {
         "secretName" | "credentialName" => true,
-        "claimName" | "configMapName" | "serviceAccountName" | "name" => there(text),
+        "claimName" | "configMapName" | "serviceAccountName" => there(text),
+        "name" => {
+            (holder.ends_with("Ref") || holder.ends_with("Refs") || HOLDERS.contains(&holder)) && there(text)
+        }
         _ if holder == "resourceNames" || last == "resourceNames" => there(text),
         _ => false,
     }

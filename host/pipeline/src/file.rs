@@ -12,6 +12,7 @@ use crate::environment::is_label_value;
 use crate::problem::Problem;
 use crate::scope::{Grant, WriteRule};
 use crate::selector::{Selector, Selectors};
+use crate::territory::to_ascii;
 use crate::typed;
 
 /// The version of the files this Lathe reads and writes.
@@ -147,7 +148,7 @@ impl Acknowledge {
 
     /// Whether it explains that the host stands there.
     pub(crate) fn explains(&self, label: &str, pointer: &str, host: &str) -> bool {
-        let named = |name: &String| name.to_lowercase() == host;
+        let named = |name: &String| to_ascii(&name.to_lowercase()) == to_ascii(host);
         self.pointer == pointer && self.host.as_ref().is_none_or(named) && self.names(label)
     }
 }

@@ -25,6 +25,7 @@ pub struct Proposal {
     keep: BTreeMap<String, String>,
     shared_services: BTreeSet<String>,
     drop: BTreeSet<String>,
+    shared_roles: BTreeSet<String>,
     reveal: BTreeSet<String>,
     /// Object, pointer and host.
     acknowledge: BTreeSet<(String, String, String)>,
@@ -85,13 +86,24 @@ impl Proposal {
                 self.keep.entry(host).or_insert(place);
             }
         }
-        for problem in report.problems.iter().filter(|p| p.code == "cluster-scoped" && p.pointer.is_empty()) {
-            self.drop.insert(problem.object.clone());
+        let slug = report.environment.review.as_ref().map_or("", |review| review.slug.as_str());
+        let hash = slug.rsplit('-').next().unwrap_or_default();
+        for problem in &report.problems {
+            let (kind, name) = problem.object.split_once('/').unwrap_or_default();
+            let name = name.rsplit('/').next().unwrap_or_default();
+            // A role is called by the trial review's name for it.
+            let name = name.strip_suffix(&format!("-{hash}")).unwrap_or(name).to_owned();
+            match (problem.code.as_str(), problem.pointer.as_str()) {
+                ("cluster-scoped", "") => drop(self.drop.insert(problem.object.clone())),
+                ("cluster-scoped", _) if kind == "ClusterRole" => drop(self.shared_roles.insert(name)),
+                ("system-namespace", _) => drop(self.drop.insert(format!("{kind}/{name}"))),
+                _ => {}
+            }
         }
         report.closure.iter().filter(|hit| hit.class == "leftover").for_each(|hit| self.leftover(hit));
         let proposed = |p: &&Problem| match p.code.as_str() {
             "unmapped-host" | "unmapped-target" => p.message.split('`').nth(1).is_some_and(is_host),
-            "cluster-scoped" => p.pointer.is_empty(),
+            "cluster-scoped" | "system-namespace" => true,
             code => code.starts_with("leftover-"),
         };
         let rest = report.problems.iter().filter(|p| !proposed(p));
@@ -100,6 +112,7 @@ impl Proposal {
             && self.keep == before.keep
             && self.shared_services == before.shared_services
             && self.drop == before.drop
+            && self.shared_roles == before.shared_roles
             && self.reveal == before.reveal
             && self.acknowledge == before.acknowledge;
         !settled
@@ -124,11 +137,20 @@ impl Proposal {
             "service" if !hit.secret && matches!(labels.as_slice(), [_, _, "svc"]) => {
                 self.shared_services.insert(labels[..2].join("."));
             }
-            _ if self.drop.contains(object) => {}
+            _ if self.drop.contains(object) || self.drop.contains(&format!("{kind}/{name}")) => {}
+            _ if kind == "ClusterRole" && self.is_shared(name) => {}
             _ => {
-                self.acknowledge.insert((format!("{kind}/{name}"), pointer.clone(), host.clone()));
+                // Of a Secret's value the host is not told.
+                let host = if hit.secret { String::new() } else { host.clone() };
+                self.acknowledge.insert((format!("{kind}/{name}"), pointer.clone(), host));
             }
         }
+    }
+
+    /// Whether the role, under its own name or the review's, is one that the cluster has already.
+    fn is_shared(&self, name: &str) -> bool {
+        let own = name.rsplit_once('-').map_or(name, |(own, _)| own);
+        self.shared_roles.contains(name) || self.shared_roles.contains(own)
     }
 
     /// A service key that no other host has: as many of the host's labels as it takes.
@@ -245,6 +267,11 @@ impl Proposal {
             line("    # Of the whole cluster, so not a review's to bring along:".to_owned());
             line("    drop:".to_owned());
             self.drop.iter().for_each(|name| line(format!("    - {}", quoted(name))));
+        }
+        if !self.shared_roles.is_empty() {
+            line("    # Parts of roles that the whole cluster uses, and there already:".to_owned());
+            line("    sharedClusterRoles:".to_owned());
+            self.shared_roles.iter().for_each(|name| line(format!("    - {}", quoted(name))));
         }
         if !self.acknowledge.is_empty() {
             if reason.is_empty() {

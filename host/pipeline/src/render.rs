@@ -132,6 +132,8 @@ pub(crate) struct Run<'a> {
     found: Vec<(Option<u32>, Problem)>,
     /// The namespace that each object of the input stands in, or is.
     namespaces: BTreeMap<u32, (String, bool)>,
+    /// The Services of the input, by name and namespace.
+    services: BTreeSet<(String, String)>,
     /// The Secrets of the input, as the pipeline names them.
     secrets: BTreeMap<u32, String>,
     /// The plugins that look at one object at a time.
@@ -159,11 +161,16 @@ impl<'a> Run<'a> {
         };
         let namespaces = tree.entries.iter().map(|entry| (entry.key, named(&entry.object)));
         let namespaces = namespaces.filter(|(_, (name, _))| !name.is_empty()).collect();
+        let services = tree.entries.iter().map(|entry| &entry.object);
+        let services = services.filter(|object| object.kind() == "Service" && object.group().is_empty());
+        let services = services.map(|object| (object.name().to_owned(), object.namespace().to_owned()));
+        let services = services.collect();
         let secrets = tree.entries.iter().filter(|entry| entry.object.is_secret());
         let secrets = secrets.map(|entry| (entry.key, secret_name(&entry.object))).collect();
         Self {
             of,
             namespaces,
+            services,
             secrets,
             per_object: BTreeSet::new(),
             transcript: None,

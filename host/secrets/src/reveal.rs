@@ -102,14 +102,16 @@ impl Seal {
         let decoded = if wrap == Wrap::None { None } else { decode(text) };
         let inner = decoded.as_deref().unwrap_or(text);
         let within = if field == Field::Data && wrap == Wrap::None { decode(text) } else { None };
+        // References of an object that asked to be left alone are text as any other.
+        let ignored = self.ignored.contains(&at.0);
         let known = |text: &str| {
             self.places
                 .get(at)
                 .is_some_and(|place| place.references.iter().any(|reference| reference == text))
         };
-        let found = reference::find(inner);
+        let found = if ignored { Vec::new() } else { reference::find(inner) };
         let invented = found.iter().any(|range| !known(&inner[range.clone()]))
-            || within.as_deref().is_some_and(|text| !reference::find(text).is_empty());
+            || within.as_deref().is_some_and(|text| !ignored && !reference::find(text).is_empty());
         if invented {
             self.refuse(at, SecretErrorKind::Invented);
         }

@@ -318,9 +318,15 @@ pub(crate) fn runtime(settings: &Settings) -> anyhow::Result<Runtime> {
 
 /// Writes a report where the user asked for it: through a link, into a device or pipe if that is what stands there,
 /// never over the pipeline's own files.
-pub(crate) fn write_report(path: &Path, bytes: &[u8], project: &Project) -> anyhow::Result<()> {
+pub(crate) fn write_report(
+    path: &Path,
+    bytes: &[u8],
+    project: &Project,
+    target: &Target,
+) -> anyhow::Result<()> {
     let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let own = [project.file.clone(), project.lock_file()];
+    let own = [project.file.clone(), project.lock_file()].into_iter().chain(target.state.clone());
+    let own: Vec<PathBuf> = own.collect();
     let is_own = own.iter().any(|file| fs::canonicalize(file).is_ok_and(|file| file == real));
     if is_own || real.file_name().is_some_and(|name| name == LIST) {
         return Err(Failure::usage(format!(

@@ -25,14 +25,14 @@ pub(crate) fn run(flags: &cli::Render, settings: &Settings) -> anyhow::Result<()
     let render = Render { record, ..project.render(&ready, &environment, values) };
     let rendered = render.run(inputs.objects);
     if let Some(file) = &flags.report {
-        project::write_report(file, rendered.report.to_json().as_bytes(), &project)?;
+        project::write_report(file, rendered.report.to_json().as_bytes(), &project, &flags.target)?;
     }
     rendered.report.warnings.iter().for_each(|warning| console::warn(warning));
     if !rendered.report.problems.is_empty() {
         return Err(refused(&rendered.report.problems, "nothing is written").into());
     }
     if let (Some(file), Some(transcript)) = (&flags.transcript, transcript(&rendered)) {
-        project::write_report(file, transcript.to_json().as_bytes(), &project)?;
+        project::write_report(file, transcript.to_json().as_bytes(), &project, &flags.target)?;
     }
     emit(rendered.objects.iter().map(|(_, object)| object), flags)
 }

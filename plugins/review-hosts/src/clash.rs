@@ -110,6 +110,11 @@ fn claim(object: &Object, spec: &Value, at: &str, outcome: &mut Outcome) {
         let at = Location { object: object.key, pointer: format!("{at}/selector") };
         outcome.error("clash", told, Some(at));
     }
+    for source in ["dataSource", "dataSourceRef"].into_iter().filter(|name| !spec[*name].is_null()) {
+        let told = "this is made of data that is there already; a review begins with its own";
+        let at = Location { object: object.key, pointer: format!("{at}/{source}") };
+        outcome.error("clash", told, Some(at));
+    }
     if !spec["volumeName"].is_null() {
         outcome.remove(object.key, format!("{at}/volumeName"));
         tell(object, &format!("{at}/volumeName"), "a review claims a volume of its own", outcome);

@@ -27,9 +27,12 @@ pub(crate) struct Config {
     /// Objects to leave out, as `Kind/name`.
     #[serde(default)]
     pub(crate) drop: Vec<String>,
+    /// Places to leave as they are, as `Kind/name /pointer`.
+    #[serde(default)]
+    pub(crate) leave: Vec<String>,
     /// `ClusterRole` objects that the cluster has already.
     #[serde(default)]
-    shared_cluster_roles: Vec<String>,
+    pub(crate) shared_cluster_roles: Vec<String>,
     /// `ClusterRoleBinding` objects that a review may have, under a name of its own.
     #[serde(default)]
     pub(crate) cluster_role_bindings: Vec<String>,
@@ -139,7 +142,7 @@ pub(crate) fn schema() -> Value {
     let label = json!({"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"});
     let labels = json!({"type": "array", "items": label});
     let name = json!({"type": "string", "pattern": "^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"});
-    let names = json!({"type": "array", "items": name});
+    let names = json!({"type": "array", "items": name, "uniqueItems": true});
     let cidr = json!({"type": "string", "pattern": "^[0-9a-fA-F.:]+/[0-9]{1,3}$"});
     let quantities = json!({"type": "object", "additionalProperties": {"type": ["string", "number"]}});
     let object = |properties: Value| json!({"type": "object", "additionalProperties": false, "properties": properties});
@@ -157,6 +160,7 @@ pub(crate) fn schema() -> Value {
         "url": text,
         "sharedServices": {"type": "array", "items": {"type": "string", "pattern": "^[a-z0-9-]+\\.[a-z0-9-]+$"}},
         "drop": {"type": "array", "items": {"type": "string", "pattern": "^[A-Za-z0-9]+/.+"}},
+        "leave": {"type": "array", "items": {"type": "string", "pattern": "^[A-Za-z0-9]+/[^ ]+ /.+"}},
         "sharedClusterRoles": texts,
         "clusterRoleBindings": texts,
         "shrink": object(json!({

@@ -7,6 +7,8 @@ use lathe_sdk::Object;
 pub(crate) enum Grammar {
     /// One host name, maybe with a wildcard in front.
     Host,
+    /// The same in a certificate, which may be a Service's.
+    Name,
     /// Several, in a comma list.
     Hosts,
     /// Host names and IP addresses, in a comma list.
@@ -26,7 +28,7 @@ pub(crate) enum Grammar {
 impl Grammar {
     /// Whether a host in the field is claimed, and not only asked for.
     pub(crate) fn claims(self) -> bool {
-        matches!(self, Self::Host | Self::Hosts | Self::Mesh | Self::Rule)
+        matches!(self, Self::Host | Self::Name | Self::Hosts | Self::Mesh | Self::Rule)
     }
 
     /// Whether names of Services may stand in the field.
@@ -110,8 +112,8 @@ pub(crate) const FIELDS: &[Field] = &[
         "spec/virtualhost/corsPolicy/allowOrigin/*",
         Grammar::Origins,
     ),
-    field(CERTIFICATES, &["Certificate"], "spec/dnsNames/*", Grammar::Host),
-    field(CERTIFICATES, &["Certificate"], "spec/commonName", Grammar::Host),
+    field(CERTIFICATES, &["Certificate"], "spec/dnsNames/*", Grammar::Name),
+    field(CERTIFICATES, &["Certificate"], "spec/commonName", Grammar::Name),
     field(CERTIFICATES, &["Certificate"], "spec/uris/*", Grammar::Url),
     field(&["externaldns.k8s.io"], &["DNSEndpoint"], "spec/endpoints/*/dnsName", Grammar::Host),
     field(&["externaldns.k8s.io"], &["DNSEndpoint"], "spec/endpoints/*/targets/*", Grammar::Targets),

@@ -21,7 +21,7 @@ pub(crate) fn claims(grammar: Grammar, text: &str) -> Vec<Claim> {
     // What a variable or template fills in is not known here; who asks a host may, who claims one must not.
     let asked = |text: &str| (!text.contains(['$', '{', '%'])).then(|| host(text));
     match grammar {
-        Grammar::Host => vec![host(text)],
+        Grammar::Host | Grammar::Name => vec![host(text)],
         Grammar::Hosts => {
             list().map(|item| item.strip_prefix('~').map_or_else(|| host(item), pattern)).collect()
         }

@@ -24,6 +24,11 @@ impl<'a> HostMap<'a> {
         self.targets.get(host).copied()
     }
 
+    /// Whether the host, in lower case, is one that stays.
+    pub(crate) fn keeps(&self, host: &str) -> bool {
+        self.settled.contains(host)
+    }
+
     /// Whether a host is one that the environment knows: mapped, kept or a target already.
     pub(crate) fn knows(&self, host: &str) -> bool {
         let host = host.to_lowercase();
@@ -52,6 +57,12 @@ fn last(text: &str, length: usize) -> &str {
         start += 1;
     }
     &text[start..]
+}
+
+/// The word that a text ends in.
+pub(crate) fn last_word(text: &str) -> &str {
+    let text = last(text, LONGEST_ADDRESS);
+    text.rsplit(|c: char| c.is_whitespace() || "\"'`".contains(c)).next().unwrap_or(text)
 }
 
 /// Whether the host must stay: it is a mail address's domain, part of a URN, or the tail of something else.
@@ -84,7 +95,16 @@ fn is_mailbox(local: &str, after: &str) -> bool {
         return false;
     }
     let opened = word.is_empty() || mailto || word.ends_with(|c: char| "([,;=|\\".contains(c));
+    if ["mailto:", "acct:", "sip:", "sips:", "xmpp:"]
+        .iter()
+        .any(|scheme| word.to_ascii_lowercase().ends_with(scheme))
+    {
+        return atom.len() < local.len();
+    }
     let address = match after.as_bytes() {
+        // Or a sentence ends here.
+        [b'?', next, ..] if next.is_ascii_whitespace() => false,
+        [b'?'] => false,
         [b'/' | b'?' | b'#', ..] => true,
         [b':', next @ ..] => {
             &local[atom.len()..] != "git" || next.first().is_some_and(|b| b.is_ascii_digit() || *b == b'/')

@@ -19,10 +19,13 @@ pub(crate) fn gateways(objects: &[Object]) -> BTreeSet<&str> {
 }
 
 /// Whether a route hangs on Gateways of the input alone, whose listeners name hosts, or on Services within the mesh.
-fn is_own(spec: &Value, gateways: &BTreeSet<&str>) -> bool {
-    let parents = spec["parentRefs"].as_array();
+fn is_own(object: &Object, gateways: &BTreeSet<&str>) -> bool {
+    let parents = object.value["spec"]["parentRefs"].as_array();
     let own = |parent: &Value| {
-        parent["kind"] == "Service" || parent["name"].as_str().is_some_and(|name| gateways.contains(name))
+        let here = parent["namespace"].as_str().is_none_or(|namespace| namespace == object.namespace);
+        let gateway = matches!(parent["kind"].as_str(), None | Some("Gateway"))
+            && parent["name"].as_str().is_some_and(|name| gateways.contains(name));
+        parent["kind"] == "Service" || here && gateway
     };
     parents.is_some_and(|parents| !parents.is_empty() && parents.iter().all(own))
 }
@@ -54,7 +57,7 @@ pub(crate) fn check(object: &Object, gateways: &BTreeSet<&str>, outcome: &mut Ou
             }
         }
         ("gateway.networking.k8s.io", "HTTPRoute" | "GRPCRoute" | "TLSRoute")
-            if empty(&spec["hostnames"]) && !is_own(spec, gateways) =>
+            if empty(&spec["hostnames"]) && !is_own(object, gateways) =>
         {
             report("/spec/hostnames".to_owned());
         }
@@ -81,7 +84,7 @@ pub(crate) fn check(object: &Object, gateways: &BTreeSet<&str>, outcome: &mut Ou
             report("/spec/hostname".to_owned());
         }
         // These claim a port of what reviews share, and know no hosts.
-        ("gateway.networking.k8s.io", "TCPRoute" | "UDPRoute") if is_own(spec, gateways) => {}
+        ("gateway.networking.k8s.io", "TCPRoute" | "UDPRoute") if is_own(object, gateways) => {}
         ("gateway.networking.k8s.io", "TCPRoute" | "UDPRoute")
         | ("traefik.io" | "traefik.containo.us", "IngressRouteUDP")
         | ("k8s.nginx.org", "TransportServer")

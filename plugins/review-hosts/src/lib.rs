@@ -77,7 +77,7 @@ impl Transform for ReviewHosts {
             rewriter: Rewriter { hosts: &hosts, namespaces: &namespaces },
             policy: cluster_scoped::Policy::new(&config, &review.slug, objects),
             checksum: checksum::of(&environment.hosts),
-            certificates: review_class::certificates(objects),
+            certificates: review_class::certificates(&config, objects),
             gateways: hostless::gateways(objects),
             names: objects
                 .iter()
@@ -94,7 +94,7 @@ impl Transform for ReviewHosts {
                 run.object(object, types.include(object));
             }
         }
-        run.tell_unused();
+        run.tell_unused(objects);
         let Run { mut outcome, rewriter, .. } = run;
         own_namespace::ensure(objects, environment, &config, &rewriter, &namespaces, &mut outcome);
         guard::add(objects, &environment.namespace, &config, &mut outcome);
@@ -172,8 +172,11 @@ impl Run<'_> {
         let data = secret || object.is("", "ConfigMap");
         let (rewriter, outcome) = (&self.rewriter, &mut self.outcome);
         let mut changed = false;
+        let leave = self.config.leave.iter().filter_map(|entry| entry.split_once(' '));
+        let leave: Vec<&str> =
+            leave.filter(|(named, _)| config::names(named, object)).map(|(_, pointer)| pointer).collect();
         walk::strings(object, &self.names, &mut |leaf: Leaf<'_>| {
-            if bookkeeping::is_of(leaf.pointer) {
+            if bookkeeping::is_of(leaf.pointer) || leave.contains(&leaf.pointer) {
                 return;
             }
             if secret::is_encrypted(leaf.text) && object.value["sops"].is_null() {
@@ -192,15 +195,30 @@ impl Run<'_> {
         }
     }
 
-    fn tell_unused(&mut self) {
+    fn tell_unused(&mut self, objects: &[Object]) {
+        let mut tell = |field: &str, entry: &str| {
+            self.outcome.warning(
+                "unused",
+                format!("`{field}` names `{entry}`, which is not in the input"),
+                None,
+            );
+        };
         for (field, entries) in [("drop", &self.config.drop), ("seed", &self.config.seed)] {
-            for entry in entries.iter().filter(|entry| !self.used.contains(entry.as_str())) {
-                self.outcome.info(
-                    "unused",
-                    format!("`{field}` names `{entry}`, which is not in the input"),
-                    None,
-                );
-            }
+            entries
+                .iter()
+                .filter(|entry| !self.used.contains(entry.as_str()))
+                .for_each(|entry| tell(field, entry));
+        }
+        let there = |kind: &str, name: &str| {
+            objects.iter().any(|object| object.kind == kind && object.name.starts_with(name))
+        };
+        for entry in self.config.shared_cluster_roles.iter().filter(|name| !there("ClusterRole", name)) {
+            tell("sharedClusterRoles", entry);
+        }
+        for entry in
+            self.config.cluster_role_bindings.iter().filter(|name| !there("ClusterRoleBinding", name))
+        {
+            tell("clusterRoleBindings", entry);
         }
     }
 }
@@ -209,7 +227,7 @@ impl Run<'_> {
 fn rewritten(leaf: &Leaf<'_>, secret: bool, rewriter: &Rewriter<'_>) -> Option<String> {
     let Leaf { text, pointer, role, .. } = *leaf;
     if secret && pointer.starts_with("/data/") {
-        return secret::data(pointer, text, rewriter);
+        return secret::data(pointer, text, role, rewriter);
     }
     if secret && secret::is_docker_config(pointer) {
         return None;

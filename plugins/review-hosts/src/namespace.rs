@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use lathe_sdk::Object;
 
+use crate::host;
 use crate::spelling;
 
 /// The namespaces and Services of the input, and the environment's one namespace.
@@ -14,6 +15,66 @@ pub(crate) struct Namespaces<'a> {
     shared: BTreeSet<(&'a str, &'a str)>,
     pub(crate) target: &'a str,
 }
+
+/// Top-level domains that namespaces are called like.
+const TOP_LEVEL: &[&str] = &[
+    "academy",
+    "ai",
+    "app",
+    "blog",
+    "build",
+    "cafe",
+    "cloud",
+    "com",
+    "community",
+    "computer",
+    "de",
+    "dev",
+    "digital",
+    "directory",
+    "education",
+    "email",
+    "events",
+    "forum",
+    "games",
+    "info",
+    "institute",
+    "io",
+    "live",
+    "mail",
+    "media",
+    "net",
+    "network",
+    "news",
+    "online",
+    "org",
+    "page",
+    "report",
+    "run",
+    "science",
+    "services",
+    "shop",
+    "site",
+    "social",
+    "software",
+    "solutions",
+    "space",
+    "store",
+    "studio",
+    "support",
+    "systems",
+    "team",
+    "tech",
+    "test",
+    "tools",
+    "video",
+    "web",
+    "wiki",
+    "work",
+    "works",
+    "world",
+    "zone",
+];
 
 /// Namespaces of every cluster, which are nobody's to move.
 const SYSTEM: &[&str] = &["kube-system", "kube-public", "kube-node-lease"];
@@ -70,17 +131,26 @@ impl<'a> Namespaces<'a> {
     pub(crate) fn service(&self, token: &str, before: &str, after: &str) -> Option<String> {
         let labels: Vec<&str> = token.split('.').collect();
         let port = matches!(after.as_bytes(), [b':', next, ..] if next.is_ascii_digit());
-        let follows = || match after.as_bytes() {
-            [next, ..] => port || (!next.is_ascii_alphanumeric() && !b"=:".contains(next)),
-            [] => true,
+        let follows = || {
+            // What is assigned to is a name in a program or a table.
+            let next = after.trim_start_matches(['"', '\'']).trim_start();
+            let assigned = next.starts_with('=') || next.starts_with(':') && !port;
+            !assigned && !after.starts_with(|c: char| c.is_ascii_alphanumeric())
         };
-        let address = || (port || before.ends_with("//") || before.ends_with('@')) && follows();
+        let in_url = || host::last_word(before).contains("://") && before.ends_with(',');
+        let address = || (port || before.ends_with("//") || before.ends_with('@') || in_url()) && follows();
         let known = |name: &str, namespace: &str| self.services.contains(&(name, namespace)) && follows();
+        // A domain that anybody may have says nothing of a Service that is not in the input.
+        let foreign = |namespace: &str| TOP_LEVEL.contains(&namespace);
         let at = match (service_label(&labels), labels.as_slice()) {
             (Some(svc), _) => svc - 1,
+            (None, [name, namespace]) if known(name, namespace) || (address() && !foreign(namespace)) => 1,
             // `pod.service.namespace` is how a StatefulSet's pods are called.
-            (None, [name, namespace] | [_, name, namespace]) if known(name, namespace) || address() => {
-                labels.len() - 1
+            (None, [pod, name, namespace])
+                if (known(name, namespace) && (address() || pod.ends_with(|c: char| c.is_ascii_digit())))
+                    || (address() && !foreign(namespace)) =>
+            {
+                2
             }
             _ => return None,
         };
@@ -175,6 +245,7 @@ mod tests {
             object("Role", "kube-system", "x"),
             object("Pod", "default", "x"),
             object("Pod", "mail", "x"),
+            object("Pod", "dev", "x"),
         ];
         let shared = ["smtp.mail".to_owned()];
         let namespaces = Namespaces::new(objects.iter(), &shared, "p-1");
@@ -198,6 +269,13 @@ mod tests {
             ("", "mongo.portal", "", Some("mongo.p-1")),
             ("", "_m._tcp.mongo.portal.svc.cluster.local", "", Some("_m._tcp.mongo.p-1.svc.cluster.local")),
             ("", "java.portal", "", None),
+            ("", "mongo.portal", " = {a: 1};", None),
+            ("{\"", "mongo.portal", "\": 1}", None),
+            ("", "window.mongo.portal", ";", None),
+            ("mongodb://m-0.x,", "m-1.mongo.portal", "/db", Some("m-1.mongo.p-1")),
+            ("mongodb://m-0.x,", "m-1.rs.portal", "/db", Some("m-1.rs.p-1")),
+            ("https://", "pkg.go.dev", "/x", None),
+            ("bob@", "acme.dev", "", None),
             ("", "pg-rw.portal", ":5432", Some("pg-rw.p-1")),
             ("http://", "pg-rw.portal", "/x", Some("pg-rw.p-1")),
             ("u:p@", "rabbit.portal", "/v", Some("rabbit.p-1")),

@@ -66,7 +66,7 @@ pub(crate) fn ensure(
                     None => {
                         let text = value.as_str().unwrap_or_default();
                         // By a label like its name other namespaces' policies would take it for production's.
-                        let followed = namespaces.follow_name(text);
+                        let followed = (text == object.name).then(|| namespaces.target.to_owned());
                         let followed = followed
                             .or_else(|| (map == "annotations").then(|| rewriter.followed(text)).flatten());
                         if let Some(followed) = followed {

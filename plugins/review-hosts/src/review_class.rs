@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use lathe_sdk::{Object, Outcome, Value, json};
+use lathe_sdk::{Object, Outcome, Value, each_string, json};
 
 use crate::config::Config;
 use crate::pod;
@@ -33,12 +33,29 @@ const CERTIFICATES: &[(&[&str], &str)] = &[
     (&["k8s.nginx.org"], "spec/tls/secret"),
 ];
 
-/// The Secrets of certificates that the objects name for their hosts.
-pub(crate) fn certificates(objects: &[Object]) -> BTreeSet<String> {
+/// The Secrets that the shared certificate takes the place of: those that routes name for their hosts, and nobody for anything else.
+pub(crate) fn certificates(config: &Config, objects: &[Object]) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
+    if config.tls_secret.is_none() {
+        return names;
+    }
+    let mut own = BTreeSet::new();
     for object in objects {
-        places(object, &mut |_, name| {
+        places(object, &mut |pointer, name| {
             names.insert(name.to_owned());
+            own.insert((object.key, pointer.to_owned()));
+        });
+    }
+    for object in objects {
+        let certificate = object.is("cert-manager.io", "Certificate");
+        each_string(&object.value, &mut |pointer, text| {
+            let other = pointer != "/metadata/name"
+                && !(certificate && pointer == "/spec/secretName")
+                && !own.contains(&(object.key, pointer.to_owned()));
+            let name = text.rsplit('/').next().unwrap_or(text);
+            if other && names.contains(name) {
+                names.remove(name);
+            }
         });
     }
     names
@@ -78,14 +95,20 @@ pub(crate) fn apply(
         for pointer in ISSUERS.iter().filter(|_| any).filter_map(|name| annotation(object, name)) {
             outcome.remove(object.key, pointer);
         }
+        let resolver = "/spec/tls/certResolver";
+        if any && object.value.pointer(resolver).is_some() {
+            outcome.remove(object.key, resolver);
+        }
     } else if let Some(issuer) = &config.cluster_issuer
-        && let Some(pointer) = annotation(object, CLUSTER_ISSUER)
+        && [CLUSTER_ISSUER, "kubernetes.io/tls-acme"].iter().any(|name| annotation(object, name).is_some())
     {
+        let pointer = format!("/metadata/annotations/{}", lathe_sdk::escape(CLUSTER_ISSUER));
         outcome.set(object.key, pointer, issuer.as_str());
     }
     if let Some(issuer) = &config.cluster_issuer
         && is_certificate
         && object.value["spec"]["issuerRef"]["kind"] == "ClusterIssuer"
+        && matches!(object.value["spec"]["issuerRef"]["group"].as_str(), None | Some("cert-manager.io"))
     {
         outcome.set(object.key, "/spec/issuerRef/name", issuer.as_str());
     }

@@ -5,16 +5,18 @@ use base64::engine::general_purpose::STANDARD;
 use lathe_sdk::{Location, Object, Outcome};
 
 use crate::text::Rewriter;
+use crate::walk::Role;
 
 /// Rewrites the text within a field of a Secret's `data`. What is no base64, or holds no text, is left alone; so are
 /// credentials for images.
-pub(crate) fn data(pointer: &str, text: &str, rewriter: &Rewriter<'_>) -> Option<String> {
+pub(crate) fn data(pointer: &str, text: &str, role: Role, rewriter: &Rewriter<'_>) -> Option<String> {
     if is_docker_config(pointer) {
         return None;
     }
     let compact: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
     let inner = String::from_utf8(STANDARD.decode(compact).ok()?).ok()?;
-    rewriter.followed(&inner).map(|new| STANDARD.encode(new))
+    let named = if role == Role::Namespaces { rewriter.namespaces.follow_list(&inner) } else { None };
+    named.or_else(|| rewriter.followed(&inner)).map(|new| STANDARD.encode(new))
 }
 
 /// Whether the field holds credentials for registries of images.

@@ -18,7 +18,10 @@ pub(crate) fn apply(object: &Object, outcome: &mut Outcome) {
     }
     // A hook's Job is deleted and made again by whoever runs hooks, and a finished one that is cleaned up runs again.
     for name in annotations.as_object().into_iter().flatten().map(|(name, _)| name) {
-        if name.starts_with("helm.sh/hook") || name.starts_with("argocd.argoproj.io/hook") {
+        if name.starts_with("helm.sh/hook")
+            || name.starts_with("argocd.argoproj.io/hook")
+            || name == "argocd.argoproj.io/sync-options"
+        {
             outcome.remove(object.key, format!("/metadata/annotations/{}", lathe_sdk::escape(name)));
         }
     }

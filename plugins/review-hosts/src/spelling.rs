@@ -3,13 +3,24 @@
 use std::ops::Range;
 
 /// How far back a command's name is looked for.
-const LONGEST_COMMAND: usize = 4096;
+const LONGEST_COMMAND: usize = 1024;
+
+/// Commands of Kubernetes' field that know `-n` for a namespace.
+const TOOLS: &[&str] = &["kubectl", "KUBECTL", "helm", "flux", "oc", "velero", "istioctl", "argocd", "k9s"];
 
 /// Where in the text namespaces may stand, in order: of service accounts, of identities, in paths of the API, behind a word that
 /// ends in `namespace`, behind `-n` of Kubernetes' commands.
 pub(crate) fn namespaces(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    for marker in ["system:serviceaccount:", "system:serviceaccounts:", "/ns/", "/namespaces/"] {
+    for marker in [
+        "system:serviceaccount:",
+        "system:serviceaccounts:",
+        "/ns/",
+        "/namespaces/",
+        "svc://",
+        "name == '",
+        "name == \"",
+    ] {
         for (at, _) in text.match_indices(marker) {
             let name = name_at(text, at + marker.len());
             // Of an identity's path the account follows.
@@ -23,34 +34,61 @@ pub(crate) fn namespaces(text: &str) -> Vec<Range<usize>> {
     }
     // Most texts have neither, and looking for a whole word is quick.
     if ["amespace", "AMESPACE", "ameSpace"].iter().any(|part| text.contains(part)) {
-        found.extend(text.match_indices(['n', 'N']).filter_map(|(at, _)| behind_word(text, at)));
+        text.match_indices(['n', 'N']).for_each(|(at, _)| behind_word(text, at, &mut found));
     }
-    found.extend(text.match_indices("-n").filter_map(|(at, _)| behind_flag(text, at)));
+    if TOOLS.iter().any(|tool| text.contains(tool)) {
+        found.extend(text.match_indices("-n").filter_map(|(at, _)| behind_flag(text, at)));
+    }
     found.sort_by_key(|range| range.start);
     found.dedup();
     found
 }
 
-/// The name behind a word that ends in `namespace` or `namespaces`, where `=`, `:` or, for a flag, a space stands between.
-fn behind_word(text: &str, at: usize) -> Option<Range<usize>> {
+/// The names behind a word that ends in `namespace` or `namespaces`, where `=`, `:` or, for a flag, a space stands between: one,
+/// or a list of them by commas, bars, or lines with dashes.
+fn behind_word(text: &str, at: usize, found: &mut Vec<Range<usize>>) {
     const WORD: &str = "namespace";
+    const MOST: usize = 256;
     let bytes = text.as_bytes();
-    let word = bytes.get(at..at + WORD.len())?;
-    if !word.eq_ignore_ascii_case(WORD.as_bytes()) {
-        return None;
+    if !bytes.get(at..at + WORD.len()).is_some_and(|word| word.eq_ignore_ascii_case(WORD.as_bytes())) {
+        return;
     }
     let plural = matches!(bytes.get(at + WORD.len()), Some(b's' | b'S'));
     let rest = &text[at + WORD.len() + usize::from(plural)..];
     let quoted = rest.trim_start_matches(['\\', '"', '\'']);
     let spaced = quoted.trim_start_matches([' ', '\t']);
-    let value = if spaced.starts_with(['=', ':']) {
-        spaced.trim_start_matches(['=', ':', '~', ' ', '\t', '[', '\\', '"', '\''])
+    let mut value = if let Some(default) = spaced.strip_prefix(":-") {
+        default
+    } else if spaced.starts_with(['=', ':']) {
+        spaced.trim_start_matches(['=', ':', '~'])
     } else if spaced.len() < rest.len() && is_flag(&text[..at]) {
-        spaced.trim_start_matches(['\\', '"', '\''])
+        spaced
     } else {
-        return None;
+        return;
     };
-    ended(text, name_at(text, text.len() - value.len()))
+    let opening = |c: char| " \t[({^\\\"'".contains(c);
+    for _ in 0..MOST {
+        value = value.trim_start_matches(opening);
+        if plural {
+            value = value.trim_start_matches(['\n', '\r', '-', ' ', '\t', '"', '\'']);
+            value = value
+                .strip_prefix("names")
+                .map_or(value, |names| names.trim_start_matches(['"', ':', ' ', '\n', '-', '[']));
+        }
+        let name = name_at(text, text.len() - value.len());
+        if name.is_empty() {
+            return;
+        }
+        let after = &text[name.end..];
+        found.extend(ended(text, name));
+        let between = after.trim_start_matches(['"', '\'', '\\', ')', '$', ' ', '\t', '\r']);
+        let next = between.strip_prefix([',', '|']);
+        let line = between.strip_prefix('\n').map(|line| line.trim_start_matches([' ', '\t']));
+        match next.or_else(|| line.filter(|_| plural)?.strip_prefix("- ")) {
+            Some(rest) => value = rest,
+            None => return,
+        }
+    }
 }
 
 /// Whether the word up to here begins with two dashes.
@@ -82,8 +120,7 @@ fn behind_flag(text: &str, at: usize) -> Option<Range<usize>> {
 pub(crate) fn is_tool(word: &str) -> bool {
     let name = word.rsplit('/').next().unwrap_or(word);
     let name = name.split([':', '@']).next().unwrap_or(name).to_ascii_lowercase();
-    name.contains("kubectl")
-        || matches!(name.as_str(), "helm" | "flux" | "oc" | "velero" | "istioctl" | "argocd" | "k9s")
+    name.contains("kubectl") || TOOLS.contains(&name.as_str())
 }
 
 fn name_at(text: &str, start: usize) -> Range<usize> {
@@ -119,7 +156,15 @@ mod tests {
             ("namespace: a\nNAMESPACE=\"b\"\n", vec!["a", "b"]),
             (r#"{\"namespace\": \"a\"}"#, vec!["a"]),
             (r#"up{namespace="a"} + up{namespace=~"b"}"#, vec!["a", "b"]),
-            ("namespaces: [a]", vec!["a"]),
+            ("namespaces: [a, 'b']", vec!["a", "b"]),
+            ("namespaces:\n  names:\n  - a\n  - b\nother: c", vec!["a", "b"]),
+            (r#"{"namespaces":{"names":["a","b"]},"c":"d"}"#, vec!["a", "b"]),
+            (r#"up{namespace=~"^(a|b)$"}"#, vec!["a", "b"]),
+            ("--watch-namespaces=a,b --x=c", vec!["a", "b"]),
+            ("NAMESPACE=${NAMESPACE:-a}", vec!["a"]),
+            ("namespace: a\n- b", vec!["a"]),
+            ("svc://a/auth:80", vec!["a"]),
+            ("kubernetes.io/metadata.name == 'a'", vec!["a"]),
             ("namespace: a.b", vec![]),
             ("namespace: ${X}", vec![]),
             ("/usr/bin/kubectl -n a get x; kubectl get po -n \"b\"", vec!["a", "b"]),

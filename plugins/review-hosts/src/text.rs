@@ -75,16 +75,17 @@ impl Rewriter<'_> {
             let name = token.name(text);
             let service = || self.namespaces.service(&name, &text[..token.start], &text[token.end..]);
             let (start, new) = if let Some(start) = host::wildcard_start(text, &token) {
-                match self.hosts.target(&format!("*.{name}")) {
-                    Some(new) => (start, new.to_owned()),
-                    None => continue,
+                match (self.hosts.target(&format!("*.{name}")), service()) {
+                    (Some(new), _) => (start, new.to_owned()),
+                    (None, Some(new)) => (token.start, new),
+                    (None, None) => continue,
                 }
             } else if let Some(new) = self.hosts.target(&name) {
                 if host::is_protected(text, &token) {
                     continue;
                 }
                 (token.start, new.to_owned())
-            } else if let Some(new) = service() {
+            } else if let Some(new) = service().filter(|_| !self.hosts.keeps(&name)) {
                 (token.start, new)
             } else {
                 continue;
@@ -131,6 +132,9 @@ mod tests {
             r"x*.wild.example.org",
             "urn:geant:portal.example.org:group:x#portal.example.org",
             "mailto:support@portal.example.org",
+            "mailto:a@portal.example.org?subject=x",
+            "sip:bob@portal.example.org",
+            "Is it bob@portal.example.org?",
             "x.portal.example.org .+.portal.example.org",
             "a -portal.example.org",
             "support%40portal.example.org",

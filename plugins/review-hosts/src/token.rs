@@ -49,6 +49,10 @@ impl<'a> Iterator for Tokens<'a> {
                 self.at += 1;
                 continue;
             }
+            if is_secret(&text[self.at..]) {
+                self.at += SECRET_LENGTH;
+                continue;
+            }
             let start = self.at;
             let label = label_end(text, start);
             if label == start {
@@ -76,10 +80,22 @@ impl<'a> Iterator for Tokens<'a> {
     }
 }
 
+/// The length of what stands for a secret: `lathe1x` and 40 digits.
+const SECRET_LENGTH: usize = 47;
+
+/// Whether what stands for a secret begins here. It is no part of a host beside it.
+fn is_secret(text: &str) -> bool {
+    let digits = text.strip_prefix("lathe1x").and_then(|rest| rest.as_bytes().get(..SECRET_LENGTH - 7));
+    digits.is_some_and(|digits| digits.iter().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7')))
+}
+
 fn label_end(text: &str, from: usize) -> usize {
     let bytes = text.as_bytes();
     let mut at = from;
     while let Some(byte) = bytes.get(at) {
+        if *byte == b'l' && is_secret(&text[at..]) {
+            break;
+        }
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') {
             at += 1;
         } else if byte.is_ascii() {
@@ -130,6 +146,15 @@ fn escape_length(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn secrets_are_no_part_of_hosts() {
+        let secret = format!("lathe1x{}", "a2".repeat(20));
+        for text in [format!("{secret}a.b"), format!("a.b{secret}"), format!("{secret}a.b{secret}")] {
+            let names: Vec<_> = tokens(&text).map(|token| token.name(&text).into_owned()).collect();
+            assert_eq!(names, ["a.b"], "{text}");
+        }
+    }
 
     #[test]
     fn escapes_end_tokens() {

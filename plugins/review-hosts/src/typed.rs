@@ -60,7 +60,7 @@ impl Check<'_> {
 
     fn is_known(&self, host: &str, grammar: Grammar) -> bool {
         let in_cluster = || {
-            let labels: Vec<&str> = host.split('.').collect();
+            let labels: Vec<&str> = host.trim_start_matches("*.").split('.').collect();
             labels.last() == Some(&"svc")
                 || labels.ends_with(&["svc", "cluster", "local"])
                 || matches!(labels.as_slice(), [name, namespace]

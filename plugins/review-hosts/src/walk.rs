@@ -73,6 +73,10 @@ impl<F: FnMut(Leaf<'_>)> Walk<'_, F> {
                 let by_name = map.get("key").and_then(Value::as_str).is_some_and(is_namespace_label);
                 let variable = map.get("name").and_then(Value::as_str).filter(|_| !self.data);
                 let names_namespace = variable.is_some_and(is_namespace_variable);
+                let of_namespaces = map
+                    .get("resources")
+                    .and_then(Value::as_array)
+                    .is_some_and(|resources| resources.iter().any(|resource| resource == "namespaces"));
                 let outer = self.tool;
                 self.tool |= map.contains_key("args") || map.contains_key("command");
                 self.tool &= outer || runs_tool(map);
@@ -80,8 +84,9 @@ impl<F: FnMut(Leaf<'_>)> Walk<'_, F> {
                     let length = self.at.len();
                     self.at.push('/');
                     self.at.push_str(&escape(key));
-                    let mut below = self.below(key, context);
-                    below.namespaces |= by_name && key == "values";
+                    let mut below = self.below(key, value, context);
+                    below.namespaces |= (by_name || context.namespace_selector) && key == "values";
+                    below.namespaces |= of_namespaces && key == "resourceNames";
                     below.labels &= !below.namespaces;
                     match value {
                         Value::String(text) if names_namespace && key == "value" => {
@@ -105,7 +110,7 @@ impl<F: FnMut(Leaf<'_>)> Walk<'_, F> {
             self.at.push('/');
             self.at.push_str(&index.to_string());
             match item {
-                Value::String(text) if arguments && flag => self.leaf(text, Role::Namespace),
+                Value::String(text) if arguments && flag => self.leaf(text, Role::Namespaces),
                 item => self.value(item, context),
             }
             self.at.truncate(length);
@@ -113,13 +118,14 @@ impl<F: FnMut(Leaf<'_>)> Walk<'_, F> {
         }
     }
 
-    fn below<'k>(&self, key: &'k str, context: Context<'_>) -> Context<'k> {
+    fn below<'k>(&self, key: &'k str, value: &Value, context: Context<'_>) -> Context<'k> {
         let Context { key: parent, depth, metadata, annotations, labels, .. } = context;
         let data = self.data && !(metadata || depth == 0 && key == "metadata");
         if data {
             return Context { key, depth: depth + 1, ..Context::default() };
         }
-        let selects = matches!(key, "matchLabels" | "selector" | "nodeSelector");
+        let labelled = || value.as_object().is_some_and(|map| map.values().all(Value::is_string));
+        let selects = matches!(key, "matchLabels" | "selector" | "nodeSelector") && labelled();
         Context {
             key,
             depth: depth + 1,
@@ -132,7 +138,18 @@ impl<F: FnMut(Leaf<'_>)> Walk<'_, F> {
                 || parent == "namespaces" && key == "selector",
             namespaces: is_namespace_field(key) || context.namespace_selector && key == "matchNames",
             tolerations: context.tolerations || matches!(key, "tolerations" | "matchExpressions"),
-            reference: parent.ends_with("Ref") || parent.ends_with("Refs") || parent == "imagePullSecrets",
+            reference: parent.ends_with("Ref")
+                || parent.ends_with("Refs")
+                || matches!(
+                    parent,
+                    "imagePullSecrets"
+                        | "configMap"
+                        | "secret"
+                        | "middlewares"
+                        | "service"
+                        | "services"
+                        | "serviceAccount"
+                ),
         }
     }
 
@@ -158,15 +175,15 @@ impl<F: FnMut(Leaf<'_>)> Walk<'_, F> {
             // A picture's address is no container's image.
             "image" => !text.contains("://"),
             "key" => context.tolerations,
-            "name" => context.reference || self.names.contains(text),
-            "resourceNames" => self.names.contains(text),
+            "name" => context.reference,
+            "resourceNames" => !context.namespaces && self.names.contains(text),
             _ => false,
         };
         if annotations {
             return match key {
                 _ if key.ends_with("namespace") || key.ends_with("namespaces") => Role::Namespaces,
                 _ if key.ends_with("/replicate-to") => Role::Namespaces,
-                _ if context.qualified => Role::Qualified,
+                _ if context.qualified || text.ends_with("@kubernetescrd") => Role::Qualified,
                 _ => Role::Text,
             };
         }
@@ -201,7 +218,11 @@ fn runs_tool(container: &serde_json::Map<String, Value>) -> bool {
 /// A variable that names a namespace, or several in a comma list.
 fn is_namespace_variable(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
-    name.ends_with("NAMESPACE") || name.ends_with("NAMESPACES") || name == "NS" || name.ends_with("_NS")
+    // What these call a namespace is none of Kubernetes'.
+    let other = ["VAULT", "TEMPORAL", "METRIC", "STATSD"].iter().any(|product| name.contains(product));
+    let named =
+        name.ends_with("NAMESPACE") || name.ends_with("NAMESPACES") || name == "NS" || name.ends_with("_NS");
+    named && !other
 }
 
 /// A label that the API server, or Cilium, gives by the namespace.
@@ -221,19 +242,10 @@ fn is_namespace_field(key: &str) -> bool {
 /// An annotation whose text may name an object by `namespace/name`.
 fn is_reference(annotation: &str) -> bool {
     let name = annotation.rsplit('/').next().unwrap_or(annotation);
-    [
-        "secret",
-        "middleware",
-        "inject-ca-from",
-        "certificate",
-        "configmap",
-        "config-map",
-        "-ref",
-        "gateway",
-        "service",
-    ]
-    .iter()
-    .any(|part| name.contains(part))
+    let parts = ["secret", "middleware", "inject-ca-from", "certificate", "configmap", "config-map"];
+    let whole =
+        ["replicate-from", "reflects", "networks", "auth-proxy-set-headers", "custom-headers", "policies"];
+    parts.iter().any(|part| name.contains(part)) || whole.contains(&name)
 }
 
 #[cfg(test)]
@@ -282,7 +294,7 @@ mod tests {
             ("/metadata/annotations/x~1release-namespace", Role::Namespaces),
             ("/metadata/annotations/y", Role::Text),
             ("/spec/args/1", Role::Text),
-            ("/spec/args/2", Role::Namespace),
+            ("/spec/args/2", Role::Namespaces),
             ("/spec/args/3", Role::Text),
             ("/spec/env/0/value", Role::Namespaces),
             ("/spec/env/1/value", Role::Text),

@@ -269,6 +269,14 @@ fn what_cannot_move_is_refused() {
         (object("v1", "Endpoints", &json!({"subsets": []})), "clash"),
         (object("v1", "PersistentVolumeClaim", &json!({"spec": {"selector": {}}})), "clash"),
         (
+            object(
+                "v1",
+                "PersistentVolumeClaim",
+                &json!({"spec": {"dataSource": {"kind": "VolumeSnapshot", "name": "p"}}}),
+            ),
+            "clash",
+        ),
+        (
             object("v1", "Role", &json!({"metadata": {"name": "x", "namespace": "kube-system"}})),
             "system-namespace",
         ),
@@ -328,6 +336,10 @@ fn values_of_secrets_are_rewritten_within() {
     let told = own(secret, &json!({}));
     let want = "aHR0cHM6Ly9wb3J0YWwtcmV2aWV3LTEtYWJjZDIzNDUucnYuZXhhbXBsZS5uZXQ=";
     assert_eq!(told, [format!("/data/u = \"{want}\"")]);
+    // base64 of `portal`, and of the review's namespace.
+    let named = object("v1", "Secret", &json!({"data": {"APP_NAMESPACE": "cG9ydGFs"}}));
+    let told = own(named, &json!({}));
+    assert_eq!(told, ["/data/APP_NAMESPACE = \"cG9ydGFsLXJldmlldy0xLWFiY2QyMzQ1\""]);
 }
 
 #[test]
@@ -359,6 +371,24 @@ fn a_shared_certificate_has_no_rival() {
     assert!(told.contains(&"dropped 0".to_owned()) && told.contains(&"dropped 1".to_owned()), "{told:?}");
     assert!(!told.contains(&"dropped 2".to_owned()), "{told:?}");
     assert!(told.contains(&"- /metadata/annotations/kubernetes.io~1tls-acme".to_owned()), "{told:?}");
+}
+
+#[test]
+fn a_certificate_that_others_use_stays() {
+    let ingress = json!({"spec": {"tls": [{"secretName": "t"}]}});
+    let ingress = object("networking.k8s.io/v1", "Ingress", &ingress);
+    let certificate = object("cert-manager.io/v1", "Certificate", &json!({"spec": {"secretName": "t"}}));
+    let pod = object("v1", "Pod", &json!({"spec": {"volumes": [{"secret": {"secretName": "t"}}]}}));
+    let told = edits(&[certificate, ingress, pod, namespace()], &json!({"tlsSecret": "wildcard"}));
+    assert!(!told.iter().any(|edit| edit.starts_with("dropped")), "{told:?}");
+}
+
+#[test]
+fn a_place_may_be_left_alone() {
+    let map =
+        object("v1", "ConfigMap", &json!({"data": {"a": "namespace: portal", "b": "namespace: portal"}}));
+    let told = own(map, &json!({"leave": ["ConfigMap/x /data/a"]}));
+    assert_eq!(told, [format!("/data/b = \"namespace: {NAMESPACE}\"")]);
 }
 
 #[test]

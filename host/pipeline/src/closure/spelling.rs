@@ -9,7 +9,11 @@ pub(super) fn is_namespace_flag(argument: &str) -> bool {
 /// Whether a variable of this name holds a namespace, or several.
 pub(super) fn is_namespace_variable(name: &str) -> bool {
     let name = name.to_lowercase();
-    name.ends_with("namespace") || name.ends_with("namespaces") || name == "ns" || name.ends_with("_ns")
+    // What these call a namespace is none of Kubernetes'.
+    let other = ["vault", "temporal", "metric", "statsd"].iter().any(|product| name.contains(product));
+    let named =
+        name.ends_with("namespace") || name.ends_with("namespaces") || name == "ns" || name.ends_with("_ns");
+    named && !other
 }
 
 /// The namespaces in a text in lower case: of service accounts, of identities, in paths of the API, behind words and flags that
@@ -26,18 +30,41 @@ pub(super) fn namespaces(text: &str) -> Vec<&str> {
             );
         }
     }
-    if !text.contains("namespace") && !text.contains("-n") {
+    if !["namespace", "-n", "ns", "name", "project"].iter().any(|part| text.contains(part)) {
         return found;
     }
     let all: Vec<(usize, &str)> = words(text).collect();
+    // Whether the line so far has a command of Kubernetes' field, and whether a list of namespaces goes on.
+    let (mut tool, mut listing) = (false, false);
     for pair in all.windows(2) {
         let &[(at, word), (next, name)] = pair else { continue };
         let gap = &text[at + word.len()..next];
-        if says_so(word, gap) && !text[next + name.len()..].starts_with('.') {
+        tool |= is_tool(word);
+        let continued = listing && gap.contains([',', '|', '-']) && gap.chars().all(|c| LIST.contains(c));
+        let is = continued || says_so(word, gap) || tool && commands(word, gap);
+        if is && !text[next + name.len()..].starts_with('.') {
             found.push(name);
         }
+        // `-nNAME` in one word.
+        found.extend(name.strip_prefix("-n").filter(|name| tool && !name.is_empty()));
+        listing = is || listing && name == "names";
+        tool &= !gap.contains(['\n', ';', '|', '&']) || gap.contains("\\\n");
     }
     found
+}
+
+/// What may stand between two items of a list.
+const LIST: &str = " \t\r\n,|-[]()\"'\\^$:{}";
+
+/// Whether the word is a command that knows namespaces.
+fn is_tool(word: &str) -> bool {
+    word.contains("kubectl")
+        || matches!(word, "helm" | "flux" | "oc" | "velero" | "istioctl" | "argocd" | "k9s")
+}
+
+/// Whether the word says to a command that a namespace follows.
+fn commands(word: &str, gap: &str) -> bool {
+    matches!(word, "ns" | "namespace" | "namespaces" | "project") && matches!(gap, " " | "/" | " \"" | " '")
 }
 
 /// Whether a word, and what stands between it and the next, say that the next is a namespace.
@@ -47,7 +74,11 @@ fn says_so(word: &str, gap: &str) -> bool {
     let spaces = |c: char| matches!(c, ' ' | '\t' | '"' | '\'' | '\\' | ',');
     let assigned = gap.contains(['=', ':']) && gap.chars().all(joins);
     let follows = !gap.is_empty() && gap.chars().all(spaces);
-    named && (assigned || gap == "/" || word.starts_with("--") && follows)
+    let labelled = word == "name" && gap.contains("==");
+    let short = word == "ns" && (gap == "=" || gap == "=\"" || gap == "='");
+    labelled
+        || short
+        || named && (assigned || gap == "/" || word.starts_with("--") && follows)
         || word == "-n" && (follows || gap == "=")
 }
 
@@ -55,10 +86,15 @@ fn says_so(word: &str, gap: &str) -> bool {
 fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let inner = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let mut at = 0;
-    std::iter::from_fn(move || {
+    let all = std::iter::from_fn(move || {
         let start = at + text[at..].find(inner)?;
         at = text[start..].find(|c| !inner(c)).map_or(text.len(), |length| start + length);
         Some((start, &text[start..at]))
+    });
+    // A dash alone begins a line of a list; in `${A:-b}` it belongs to what is before it.
+    all.filter(|(_, word)| word.chars().any(|c| c.is_ascii_alphanumeric())).map(move |(start, word)| {
+        let shell = word.starts_with('-') && text[..start].ends_with(':');
+        if shell { (start + 1, &word[1..]) } else { (start, word) }
     })
 }
 
@@ -79,6 +115,12 @@ mod tests {
             ("--watch-namespace \"a\"", vec!["a"]),
             ("the namespace a", vec![]),
             ("namespace: a\nnamespaces: [b]", vec!["a", "b"]),
+            ("namespaces:\n  names:\n  - a\n  - b", vec!["names", "a", "b"]),
+            (r#"up{namespace=~"other|a"}"#, vec!["other", "a"]),
+            ("namespace=${namespace:-a}", vec!["a"]),
+            ("ns=a\nkubectl -na get ns/b", vec!["a", "a", "b"]),
+            ("kubectl delete namespace a", vec!["a"]),
+            ("kubernetes.io/metadata.name == 'a'", vec!["a"]),
             (r#"up{namespace=~"a"}"#, vec!["a"]),
             (r#"{\"namespace\": \"a\"}"#, vec!["a"]),
             ("/api/v1/namespaces/a/pods", vec!["a"]),

@@ -8,14 +8,20 @@ pub(super) fn is_host_char(c: char) -> bool {
 const LONGEST_HOST: usize = 256;
 
 /// How far before a host it is looked for what it is a part of: further would take quadratic time.
-const LONGEST_ADDRESS: usize = 1024;
-const LONGEST_URN: usize = 4096;
+const LONGEST_ADDRESS: usize = 512;
+const LONGEST_URN: usize = 1024;
 
 /// The end of a text, not longer than this.
 fn last(text: &str, length: usize) -> &str {
     let start = text.len().saturating_sub(length);
     let start = (start..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
     &text[start..]
+}
+
+/// Whether the word before belongs to a URL.
+pub(super) fn in_url(before: &str) -> bool {
+    let word = last(before, LONGEST_ADDRESS).rsplit(char::is_whitespace).next();
+    word.is_some_and(|word| word.contains("://"))
 }
 
 pub(super) fn host_start(text: &str, from: usize) -> usize {

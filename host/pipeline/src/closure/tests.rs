@@ -42,6 +42,7 @@ fn hits_in(object: &str, zones: &[&str], review_domain: &str) -> Vec<(String, &'
         environment: &environment,
         territory: &territory,
         namespaces: &namespaces,
+        services: &[("backend".to_owned(), "portal".to_owned())].into(),
         acknowledge: &acknowledge,
     };
     let closure = search.check([&object].into_iter());
@@ -243,11 +244,15 @@ fn of_a_secret_no_label_is_told_that_could_be_its_value() {
 
 #[test]
 fn a_long_word_takes_no_quadratic_time() {
-    let started = std::time::Instant::now();
     for piece in
         ["a@portal.example.org,", "urn:x:portal.example.org:", "portal.example.org/", "x=--namespace=portal;"]
     {
-        drop(classes(&format!("{{\"a\":\"{}\"}}", piece.repeat(40_000))));
+        let time = |count: usize| {
+            let started = std::time::Instant::now();
+            drop(classes(&format!("{{\"a\":\"{}\"}}", piece.repeat(count))));
+            started.elapsed().as_secs_f64()
+        };
+        let (once, eight) = (time(1_000), time(8_000));
+        assert!(eight < 24.0 * once + 0.05, "{piece}: {once} s, {eight} s");
     }
-    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
 }

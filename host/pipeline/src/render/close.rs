@@ -13,6 +13,7 @@ use crate::file::{Acknowledge, SECRETS};
 use crate::problem::Problem;
 use crate::render::{Run, SECRETS_ANNOTATION};
 use crate::report::Hit;
+use crate::territory::is_within;
 
 /// Namespaces of every cluster, which are nobody's.
 const SYSTEM_NAMESPACES: &[&str] = &["kube-system", "kube-public", "kube-node-lease"];
@@ -97,7 +98,8 @@ impl Run<'_> {
         let acknowledge = &self.of.pipeline.acknowledge;
         let namespaces = self.input_namespaces();
         let environment = self.of.environment;
-        let search = Search { environment, territory, namespaces: &namespaces, acknowledge };
+        let services = &self.services;
+        let search = Search { environment, territory, namespaces: &namespaces, services, acknowledge };
         let closure = search.check(self.tree.entries.iter().map(|entry| &entry.object));
         let labels = self.tree.labels();
         let explained = self.explained(&labels);
@@ -107,7 +109,7 @@ impl Run<'_> {
         let leftovers = closure.hits.iter().filter(|hit| hit.class == "leftover");
         // What a plugin has said of a place, and how to mend it, need not be said again.
         for hit in leftovers.filter(|hit| !told.contains(&(&hit.object, &hit.pointer))) {
-            self.report.problems.push(leftover(hit));
+            self.report.problems.push(leftover(hit, &territory.review_domain));
         }
         for index in closure.unused.into_iter().filter(|index| !explained.contains(index)) {
             let entry = &acknowledge[index];
@@ -119,7 +121,7 @@ impl Run<'_> {
 }
 
 /// What is told of a place that nothing explains.
-fn leftover(hit: &Hit) -> Problem {
+fn leftover(hit: &Hit, review_domain: &str) -> Problem {
     let host = &hit.host;
     let told = match hit.kind {
         "namespace" if host.is_empty() => "this stands in no namespace; a review has one".to_owned(),
@@ -133,6 +135,9 @@ fn leftover(hit: &Hit) -> Problem {
         _ if hit.secret => format!(
             "a host of `{host}` is left in this value; `reveal` the Secret to review-hosts, put it elsewhere, or acknowledge it"
         ),
+        _ if is_within(host, review_domain) => {
+            format!("`{host}` lies under the review domain and is no host of this review")
+        }
         _ => format!("`{host}` of production is left here; map it, keep it or acknowledge it"),
     };
     Problem::new(&format!("leftover-{}", hit.kind), told).at(&hit.object, &hit.pointer)

@@ -21,7 +21,7 @@ pub(crate) fn run(flags: &Show, settings: &Settings) -> anyhow::Result<()> {
                 "`url: KEY` in the config of builtin:review-hosts names its service key; a wildcard has none",
             )
         })?;
-        write_report(file, text.as_bytes(), &project)?;
+        write_report(file, text.as_bytes(), &project, &flags.target)?;
     }
     match flags.output {
         ReviewFormat::Json => console::print(&summary.to_json()),

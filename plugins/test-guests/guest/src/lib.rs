@@ -78,7 +78,7 @@ impl Transform for Guest {
                 outcome.set(object, "/metadata/annotations/stolen", token);
             }
             "give-token" => {
-                outcome.set(map(request), "/data/stolen", format!("x {}\n\"", token(request, pointer).1))
+                outcome.set(map(request), "/data/stolen", format!("x {}\n\"", token(request, pointer).1));
             }
             "key-token" => outcome.set(map(request), "/data", json!({token(request, pointer).1: "x"})),
             "add-token" => {
@@ -121,7 +121,7 @@ impl Transform for Guest {
 
 lathe_sdk::register!(Guest);
 
-/// The first ConfigMap.
+/// The first `ConfigMap`.
 fn map(request: &Request) -> u32 {
     request.objects.iter().find(|object| object.kind == "ConfigMap").map_or(0, |object| object.key)
 }
