@@ -44,8 +44,13 @@ fn reviews_change_nothing_of_production() {
     fs::write(&file, pipeline).unwrap();
     let manifests = cluster.place.path("portal/manifests/portal.yaml");
     let text = fs::read_to_string(&manifests).unwrap();
-    fs::write(&manifests, text.replace("namespace: portal\n", &format!("namespace: {production}\n")))
-        .unwrap();
+    fs::write(
+        &manifests,
+        ["\n", ",", "}"].iter().fold(text, |text, end| {
+            text.replace(&format!("namespace: portal{end}"), &format!("namespace: {production}{end}"))
+        }),
+    )
+    .unwrap();
     cluster.ok(&["create", "namespace", &production]);
     let run = cluster.apply(&["-p", "portal", "--env", "prod"]);
     assert_eq!(run.code, 0, "{}", run.stderr);

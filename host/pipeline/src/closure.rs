@@ -16,7 +16,8 @@ use lathe_manifest::{Object, Value, pointer};
 use crate::decode;
 use crate::environment::Environment;
 use crate::field::{
-    names_a_namespace, names_a_type, names_an_object, qualified_name, renders_later, spelled_namespaces,
+    acts_outside, names_a_namespace, names_a_type, names_an_object, qualified_name, renders_later,
+    spelled_namespaces,
 };
 use crate::file::Acknowledge;
 use crate::report::Hit;
@@ -117,6 +118,9 @@ impl Walk<'_> {
         let whole = Place { object, pointer: "", secret: false };
         if renders_later(object) {
             self.note(&whole, "renders-later", "", "leftover");
+        }
+        if acts_outside(object) {
+            self.note(&whole, "acts-outside", "", "leftover");
         }
         let target = &self.of.environment.namespace;
         let namespace = if object.kind() == "Namespace" && object.group().is_empty() {

@@ -17,6 +17,27 @@ pub(crate) fn renders_later(object: &Object) -> bool {
     )
 }
 
+/// Objects by which a controller acts on something outside of the cluster, or on a broker or database that others share: a namespace of
+/// its own keeps nothing apart there.
+pub(crate) fn acts_outside(object: &Object) -> bool {
+    let spec = object.value.get("spec");
+    let has = |path: &[&str]| path.iter().try_fold(spec, |at, key| Some(at?.get(key))).flatten().is_some();
+    match (object.group(), object.kind()) {
+        ("external-secrets.io", "PushSecret" | "ClusterPushSecret")
+        | ("image.toolkit.fluxcd.io", "ImageUpdateAutomation")
+        | ("infra.contrib.fluxcd.io", "Terraform")
+        | ("db.movetokube.com", "Postgres" | "PostgresUser") => true,
+        ("postgresql.cnpg.io", "Cluster") => {
+            has(&["backup", "barmanObjectStore"])
+                || has(&["bootstrap", "recovery"])
+                || has(&["externalClusters"])
+        }
+        (group, _) => [".cnrm.cloud.google.com", ".services.k8s.aws", ".upbound.io", ".azure.com"]
+            .iter()
+            .any(|end| group.ends_with(end)),
+    }
+}
+
 /// Fields that name an API group, which may lie in an owned zone and is no host.
 pub(crate) fn names_a_type(object: &Object, at: &str) -> bool {
     if matches!(object.kind(), "ConfigMap" | "Secret") {

@@ -103,7 +103,7 @@ pub struct Hit {
     pub object: String,
     /// The field.
     pub pointer: String,
-    /// What stands there: `host`, `namespace`, `service`, or `renders-later` for the object as a whole.
+    /// What stands there: `host`, `namespace`, `service`, `reference`, or `renders-later` and `acts-outside` for the object as a whole.
     pub kind: &'static str,
     /// The host, namespace or Service in lower case; of a Secret's value only the zone or namespace.
     pub host: String,

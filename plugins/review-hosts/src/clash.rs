@@ -70,6 +70,10 @@ fn service(object: &Object, outcome: &mut Outcome) {
         remove("clusterIP");
         remove("clusterIPs");
     }
+    if matches!(spec["type"].as_str(), None | Some("ClusterIP")) {
+        // It is for what comes from outside, which nothing does without external addresses.
+        remove("externalTrafficPolicy");
+    }
     if spec["type"] == "LoadBalancer" {
         for name in [
             "loadBalancerClass",

@@ -65,6 +65,12 @@ pub(crate) fn last_word(text: &str) -> &str {
     text.rsplit(|c: char| c.is_whitespace() || "\"'`".contains(c)).next().unwrap_or(text)
 }
 
+/// The line that a text ends in, as far as it says what follows.
+pub(crate) fn last_line(text: &str) -> &str {
+    let text = last(text, 128);
+    text.rsplit('\n').next().unwrap_or(text)
+}
+
 /// Whether the host must stay: it is a mail address's domain, part of a URN, or the tail of something else.
 pub(crate) fn is_protected(text: &str, token: &Token<'_>) -> bool {
     let before = &text[..token.start];

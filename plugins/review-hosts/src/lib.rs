@@ -18,6 +18,7 @@ mod guard;
 mod host;
 mod hostless;
 mod json;
+mod merge;
 mod namespace;
 mod own_namespace;
 mod pod;
@@ -79,11 +80,7 @@ impl Transform for ReviewHosts {
             checksum: checksum::of(&environment.hosts),
             certificates: review_class::certificates(&config, objects),
             gateways: hostless::gateways(objects),
-            names: objects
-                .iter()
-                .map(|object| object.name.as_str())
-                .filter(|name| !name.is_empty())
-                .collect(),
+            names: names(objects),
             used: BTreeSet::new(),
             outcome: Outcome::default(),
         };
@@ -96,6 +93,7 @@ impl Transform for ReviewHosts {
         }
         run.tell_unused(objects);
         let Run { mut outcome, rewriter, .. } = run;
+        merge::check(objects, &config, &mut outcome);
         own_namespace::ensure(objects, environment, &config, &rewriter, &namespaces, &mut outcome);
         guard::add(objects, &environment.namespace, &config, &mut outcome);
         Ok(outcome)
@@ -183,7 +181,7 @@ impl Run<'_> {
                 let at = Location { object: object.key, pointer: leaf.pointer.to_owned() };
                 outcome.error("sops", "this value is encrypted; decrypt it before", Some(at));
             }
-            if let Some(new) = rewritten(&leaf, secret, rewriter) {
+            if let Some(new) = rewritten(&leaf, secret, rewriter, &self.names) {
                 changed |= data && !leaf.pointer.starts_with("/metadata/");
                 outcome.set(object.key, leaf.pointer, new);
             }
@@ -223,8 +221,20 @@ impl Run<'_> {
     }
 }
 
+/// The names of the input's objects, and of the Secrets that its certificates come to stand in.
+fn names(objects: &[Object]) -> BTreeSet<&str> {
+    let certificates = objects.iter().filter(|object| object.is("cert-manager.io", "Certificate"));
+    let secrets = certificates.filter_map(|object| object.value["spec"]["secretName"].as_str());
+    objects.iter().map(|object| object.name.as_str()).chain(secrets).filter(|name| !name.is_empty()).collect()
+}
+
 /// The string as it is called in the review; `None` where it stays.
-fn rewritten(leaf: &Leaf<'_>, secret: bool, rewriter: &Rewriter<'_>) -> Option<String> {
+fn rewritten(
+    leaf: &Leaf<'_>,
+    secret: bool,
+    rewriter: &Rewriter<'_>,
+    names: &BTreeSet<&str>,
+) -> Option<String> {
     let Leaf { text, pointer, role, .. } = *leaf;
     if secret && pointer.starts_with("/data/") {
         return secret::data(pointer, text, role, rewriter);
@@ -241,6 +251,9 @@ fn rewritten(leaf: &Leaf<'_>, secret: bool, rewriter: &Rewriter<'_>) -> Option<S
     };
     if named.is_some() {
         return named;
+    }
+    if role == Role::Qualified && text.split_once('/').is_some_and(|(_, name)| names.contains(name)) {
+        return namespaces.follow_qualified(text);
     }
     let new = rewriter.followed(text);
     let now = new.as_deref().unwrap_or(text);

@@ -139,7 +139,10 @@ impl<'a> Namespaces<'a> {
         };
         let in_url = || host::last_word(before).contains("://") && before.ends_with(',');
         let address = || (port || before.ends_with("//") || before.ends_with('@') || in_url()) && follows();
-        let known = |name: &str, namespace: &str| self.services.contains(&(name, namespace)) && follows();
+        // Elsewhere in a text it may be the name of something else: a queue, a table, a logger.
+        let placed = || before.trim().is_empty() || address() || says_host(before);
+        let known =
+            |name: &str, namespace: &str| self.services.contains(&(name, namespace)) && follows() && placed();
         // A domain that anybody may have says nothing of a Service that is not in the input.
         let foreign = |namespace: &str| TOP_LEVEL.contains(&namespace);
         let at = match (service_label(&labels), labels.as_slice()) {
@@ -215,6 +218,35 @@ impl<'a> Namespaces<'a> {
     }
 }
 
+/// Whether the line up to here says that a host follows: `host: `, `proxy_pass `, `SERVER=`.
+fn says_host(before: &str) -> bool {
+    let line = host::last_line(before).to_ascii_lowercase();
+    let words = [
+        "host",
+        "url",
+        "uri",
+        "addr",
+        "server",
+        "endpoint",
+        "broker",
+        "upstream",
+        "proxy",
+        "bootstrap",
+        "peer",
+        "node",
+        "replica",
+        "master",
+        "primary",
+        "sentinel",
+        "cluster",
+        "dns",
+        "service",
+        "seed",
+        "connect",
+    ];
+    words.iter().any(|word| line.contains(word))
+}
+
 /// Where the label `svc` of a Service's DNS name stands: behind a namespace, at the end or before the cluster's domain.
 /// The Service's own name may be a variable that is no label.
 fn service_label(labels: &[&str]) -> Option<usize> {
@@ -267,6 +299,10 @@ mod tests {
         for (before, token, after, want) in [
             ("", "mongo.portal", ":27017", Some("mongo.p-1")),
             ("", "mongo.portal", "", Some("mongo.p-1")),
+            ("db:\n  host: ", "mongo.portal", "\n", Some("mongo.p-1")),
+            ("upstream x { server ", "mongo.portal", "; }", Some("mongo.p-1")),
+            ("queue: ", "mongo.portal", "\n", None),
+            ("SELECT * FROM ", "mongo.portal", " WHERE x", None),
             ("", "_m._tcp.mongo.portal.svc.cluster.local", "", Some("_m._tcp.mongo.p-1.svc.cluster.local")),
             ("", "java.portal", "", None),
             ("", "mongo.portal", " = {a: 1};", None),

@@ -76,11 +76,17 @@ pub(crate) fn apply(
             outcome.drop_object(object.key);
             return false;
         }
-        let mut any = false;
-        places(object, &mut |pointer, _| {
-            any = true;
-            outcome.set(object.key, pointer, secret.as_str());
+        let (mut any, mut others) = (false, false);
+        places(object, &mut |pointer, name| {
+            // One that something else uses as well goes on being made.
+            if certificates.contains(name) || name == secret {
+                any = true;
+                outcome.set(object.key, pointer, secret.as_str());
+            } else {
+                others = true;
+            }
         });
+        any &= !others;
         // A reference to a Gateway's certificate may lead into another namespace; the shared one is in the review's own.
         for listener in 0..object.value["spec"]["listeners"].as_array().map_or(0, Vec::len) {
             let references = &object.value["spec"]["listeners"][listener]["tls"]["certificateRefs"];

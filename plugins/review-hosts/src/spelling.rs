@@ -59,8 +59,8 @@ fn behind_word(text: &str, at: usize, found: &mut Vec<Range<usize>>) {
     let spaced = quoted.trim_start_matches([' ', '\t']);
     let mut value = if let Some(default) = spaced.strip_prefix(":-") {
         default
-    } else if spaced.starts_with(['=', ':']) {
-        spaced.trim_start_matches(['=', ':', '~'])
+    } else if spaced.starts_with(['=', ':', '!']) {
+        spaced.trim_start_matches(['=', ':', '~', '!'])
     } else if spaced.len() < rest.len() && is_flag(&text[..at]) {
         spaced
     } else {

@@ -43,6 +43,8 @@ struct Context<'a> {
     /// A list of namespaces.
     namespaces: bool,
     tolerations: bool,
+    /// What a pod mounts, where.
+    volume: bool,
     /// Something that points at another object by its name.
     reference: bool,
 }
@@ -87,7 +89,7 @@ impl<F: FnMut(Leaf<'_>)> Walk<'_, F> {
                     let mut below = self.below(key, value, context);
                     below.namespaces |= (by_name || context.namespace_selector) && key == "values";
                     below.namespaces |= of_namespaces && key == "resourceNames";
-                    below.labels &= !below.namespaces;
+                    below.labels &= !(below.namespaces && key == "values");
                     match value {
                         Value::String(text) if names_namespace && key == "value" => {
                             self.leaf(text, Role::Namespaces);
@@ -136,7 +138,10 @@ impl<F: FnMut(Leaf<'_>)> Walk<'_, F> {
             namespace_selector: context.namespace_selector
                 || key == "namespaceSelector"
                 || parent == "namespaces" && key == "selector",
-            namespaces: is_namespace_field(key) || context.namespace_selector && key == "matchNames",
+            // A label of that name is one like any other.
+            namespaces: !labels && parent != "labels" && is_namespace_field(key)
+                || context.namespace_selector && key == "matchNames",
+            volume: context.volume || matches!(key, "volumes" | "volumeMounts"),
             tolerations: context.tolerations || matches!(key, "tolerations" | "matchExpressions"),
             reference: parent.ends_with("Ref")
                 || parent.ends_with("Refs")
@@ -174,13 +179,19 @@ impl<F: FnMut(Leaf<'_>)> Walk<'_, F> {
             | "claimName" | "configMapName" | "serviceAccountName" => true,
             // A picture's address is no container's image.
             "image" => !text.contains("://"),
-            "key" => context.tolerations,
+            "key" if context.tolerations => true,
             "name" => context.reference,
+            "path" | "subPath" | "mountPath" if context.volume => true,
+            "key" if context.volume || context.reference => true,
             "resourceNames" => !context.namespaces && self.names.contains(text),
             _ => false,
         };
+        // Called like an object of the input, a text is either its name or a host; where no field says which, it stays, and the
+        // closure asks.
+        let ambiguous = || text.contains('.') && self.names.contains(text) && !may_hold_a_host(key);
         if annotations {
             return match key {
+                _ if ambiguous() => Role::Fixed,
                 _ if key.ends_with("namespace") || key.ends_with("namespaces") => Role::Namespaces,
                 _ if key.ends_with("/replicate-to") => Role::Namespaces,
                 _ if context.qualified || text.ends_with("@kubernetescrd") => Role::Qualified,
@@ -192,6 +203,9 @@ impl<F: FnMut(Leaf<'_>)> Walk<'_, F> {
         }
         if context.namespaces {
             return Role::Namespace;
+        }
+        if ambiguous() {
+            return Role::Fixed;
         }
         // Istio: `namespace/gateway`, `namespace/host`.
         if matches!(key, "gateways" | "hosts" | "serviceAccounts") { Role::Qualified } else { Role::Text }
@@ -239,6 +253,36 @@ fn is_namespace_field(key: &str) -> bool {
         || key.ends_with("Namespaces")
 }
 
+/// Whether a field of this name may hold a host.
+fn may_hold_a_host(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    let parts = [
+        "host",
+        "dns",
+        "domain",
+        "fqdn",
+        "url",
+        "uri",
+        "addr",
+        "commonname",
+        "common-name",
+        "alias",
+        "redirect",
+        "origin",
+        "signin",
+        "authority",
+        "sni",
+        "server",
+        "target",
+        "endpoint",
+    ];
+    parts.iter().any(|part| key.contains(part))
+        || matches!(
+            key.as_str(),
+            "main" | "sans" | "value" | "args" | "command" | "match" | "exact" | "regex"
+        )
+}
+
 /// An annotation whose text may name an object by `namespace/name`.
 fn is_reference(annotation: &str) -> bool {
     let name = annotation.rsplit('/').next().unwrap_or(annotation);
@@ -284,6 +328,7 @@ mod tests {
             "/kind",
             "/metadata/labels/b",
             "/metadata/name",
+            "/spec/secretKeyRef/key",
             "/spec/secretKeyRef/name",
             "/spec/secretName",
             "/spec/selector/app",
@@ -301,7 +346,6 @@ mod tests {
             ("/spec/from/0/namespaceSelector/matchLabels/kubernetes.io~1metadata.name", Role::Namespace),
             ("/spec/hosts/0", Role::Qualified),
             ("/spec/ref/namespace", Role::Namespace),
-            ("/spec/secretKeyRef/key", Role::Text),
         ] {
             assert_eq!(role(pointer), want, "{pointer}");
         }

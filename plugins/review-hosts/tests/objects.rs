@@ -384,6 +384,65 @@ fn a_certificate_that_others_use_stays() {
 }
 
 #[test]
+fn what_meets_in_one_namespace_is_refused() {
+    let at = |mut object: Value, namespace: &str, name: &str| {
+        object["metadata"] = json!({"name": name, "namespace": namespace});
+        object
+    };
+    let service = object("v1", "Service", &json!({"spec": {"selector": {"app": "db"}}}));
+    let pods = |label: &str| {
+        object(
+            "apps/v1",
+            "Deployment",
+            &json!({"spec": {"template": {"metadata": {"labels": {"app": label}}, "spec": {}}}}),
+        )
+    };
+    let told = findings(
+        &[at(service.clone(), "a", "s"), at(pods("db"), "a", "p"), at(pods("db"), "b", "q")],
+        &json!({}),
+    );
+    assert!(told.len() == 1 && told[0].contains("selects pods of Deployment/q of `b` as well"), "{told:?}");
+    assert!(
+        findings(&[at(service, "a", "s"), at(pods("db"), "a", "p"), at(pods("x"), "b", "q")], &json!({}))
+            .is_empty()
+    );
+    let certificate =
+        object("cert-manager.io/v1", "Certificate", &json!({"spec": {"secretName": "t", "dnsNames": []}}));
+    let told = findings(&[at(certificate.clone(), "a", "x"), at(certificate, "b", "y")], &json!({}));
+    assert!(told.len() == 1 && told[0].contains("writes the Secret `t` as well"), "{told:?}");
+}
+
+#[test]
+fn objects_that_are_called_like_a_host_keep_their_references() {
+    let host = "portal.example.org";
+    let certificate = object(
+        "cert-manager.io/v1",
+        "Certificate",
+        &json!({"spec": {"secretName": host, "dnsNames": [host]}}),
+    );
+    let keycloak = object(
+        "k8s.keycloak.org/v2alpha1",
+        "Keycloak",
+        &json!({"metadata": {"name": "kc", "namespace": "portal",
+        "annotations": {"nginx.ingress.kubernetes.io/auth-tls-secret": "portal/portal.example.org"}},
+        "spec": {"hostname": {"hostname": host}, "http": {"tlsSecret": host}}}),
+    );
+    let told = edits(&[keycloak, certificate, namespace()], &json!({}));
+    let own: Vec<&String> = told
+        .iter()
+        .filter(|edit| !edit.starts_with("/metadata/n") && !edit.starts_with("/metadata/labels"))
+        .collect();
+    let want = [
+        format!(
+            "/metadata/annotations/nginx.ingress.kubernetes.io~1auth-tls-secret = \"{NAMESPACE}/portal.example.org\""
+        ),
+        format!("/spec/hostname/hostname = \"{TARGET}\""),
+        format!("/spec/dnsNames/0 = \"{TARGET}\""),
+    ];
+    assert_eq!(own, want.iter().collect::<Vec<_>>());
+}
+
+#[test]
 fn a_place_may_be_left_alone() {
     let map =
         object("v1", "ConfigMap", &json!({"data": {"a": "namespace: portal", "b": "namespace: portal"}}));

@@ -74,6 +74,12 @@ impl Walk<'_> {
                 self.namespaces(&Place { object, pointer: at, secret: false }, name);
             }
         }
+        let refers = parent.ends_with("Ref")
+            || parent.ends_with("Refs")
+            || parent.ends_with("Reference")
+            || parent.ends_with("References");
+        let routes =
+            parent.starts_with("parent") || parent.starts_with("gateway") || parent.starts_with("backend");
         let sends = matches!(parent, "backendRef" | "backendRefs" | "service" | "services" | "mirror");
         let text = |name: &str| map.get(name).and_then(Value::as_str);
         if let (true, Some(name), Some(namespace)) = (sends, text("name"), text("namespace"))
@@ -84,6 +90,13 @@ impl Walk<'_> {
                 let place = Place { object, pointer: at, secret: false };
                 self.note(&place, "service", &format!("{shared}.svc"), "leftover");
             }
+        }
+        if let (true, Some(name), Some(namespace)) = (refers && !routes, text("name"), text("namespace"))
+            && namespace != self.of.environment.namespace
+            && !self.of.territory.shared_services.contains(&format!("{name}.{namespace}"))
+        {
+            let place = Place { object, pointer: at, secret: false };
+            self.note(&place, "reference", &format!("{namespace}/{name}"), "leftover");
         }
     }
 
@@ -138,7 +151,11 @@ impl Walk<'_> {
             let known = self.of.services.contains(&(name.to_owned(), namespace.to_owned()));
             let stands =
                 (address || in_url || alone && !place.secret) && (known || !TOP_LEVEL.contains(&namespace));
-            if whole && !name.is_empty() && stands {
+            // A Service of the input, where it is not the name of a setting: it may be the name of something else, or a host.
+            let next = text[end..].trim_start_matches(['"', '\'']).trim_start();
+            let assigned = next.starts_with('=') || next.starts_with(':');
+            let bare = known && !assigned && text[start..at].matches('.').count() == 0;
+            if whole && !name.is_empty() && (stands || bare) {
                 found.push(format!("{name}.{namespace}"));
             }
         }

@@ -225,6 +225,33 @@ fn what_names_a_namespace_of_the_input_is_told() {
 }
 
 #[test]
+fn what_reaches_beyond_the_review_is_told() {
+    for (kind, rest, want) in [
+        (
+            "rabbitmq.com/v1beta1 Queue",
+            r#""spec":{"rabbitmqClusterReference":{"name":"rmq","namespace":"elsewhere"}}"#,
+            "/spec/rabbitmqClusterReference elsewhere/rmq",
+        ),
+        ("external-secrets.io/v1alpha1 PushSecret", r#""spec":{}"#, " "),
+        ("s3.services.k8s.aws/v1alpha1 Bucket", r#""spec":{"name":"files"}"#, " "),
+        ("postgresql.cnpg.io/v1 Cluster", r#""spec":{"bootstrap":{"recovery":{}}}"#, " "),
+    ] {
+        let (version, kind) = kind.split_once(' ').unwrap();
+        let object = format!(
+            r#"{{"apiVersion":"{version}","kind":"{kind}","metadata":{{"name":"x","namespace":"p-1"}},{rest}}}"#
+        );
+        let told: Vec<String> = hits(&object).into_iter().map(|(place, _)| place).collect();
+        assert_eq!(told, [want], "{kind}");
+    }
+    let route = r#"{"apiVersion":"gateway.networking.k8s.io/v1","kind":"HTTPRoute","metadata":{"name":"r","namespace":"p-1"},
+        "spec":{"parentRefs":[{"name":"gw","namespace":"infra"}]}}"#;
+    assert!(hits(route).is_empty());
+    // A Service of the input that stands in a text, unrewritten.
+    assert_eq!(class("queue: backend.portal\n"), Some("leftover"));
+    assert_eq!(class("backend.portal = {}"), None);
+}
+
+#[test]
 fn names_of_objects_that_are_there_are_no_hosts() {
     let pod = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"portal.example.org","namespace":"p-1"},
         "spec":{"volumes":[{"configMap":{"name":"portal.example.org"}}],"x":{"name":"www.example.org"}}}"#;

@@ -125,7 +125,16 @@ fn leftover(hit: &Hit, review_domain: &str) -> Problem {
     let host = &hit.host;
     let told = match hit.kind {
         "namespace" if host.is_empty() => "this stands in no namespace; a review has one".to_owned(),
-        "namespace" => format!("namespace `{host}` of the input is left here; a review has one namespace"),
+        "namespace" => format!(
+            "namespace `{host}` of the input is left here; a review has one namespace (acknowledge it if it is none)"
+        ),
+        "reference" => {
+            format!("`{host}` is an object outside of this review; acknowledge it if reviews may use it")
+        }
+        "acts-outside" => {
+            "this acts on something outside of the cluster, which may be production's; acknowledge it"
+                .to_owned()
+        }
         "service" => format!(
             "`{host}` is a Service outside of this review; list it under `sharedServices` or acknowledge it"
         ),
@@ -133,7 +142,7 @@ fn leftover(hit: &Hit, review_domain: &str) -> Problem {
             "this makes objects on the cluster, where nobody looks for hosts; acknowledge it".to_owned()
         }
         _ if hit.secret => format!(
-            "a host of `{host}` is left in this value; `reveal` the Secret to review-hosts, put it elsewhere, or acknowledge it"
+            "a host of `{host}` is left in this value; map or keep it, `reveal` the Secret if it has to be rewritten, or acknowledge it"
         ),
         _ if is_within(host, review_domain) => {
             format!("`{host}` lies under the review domain and is no host of this review")
