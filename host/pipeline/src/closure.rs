@@ -263,9 +263,8 @@ impl Walk<'_> {
 
     fn plain_text(&mut self, place: &Place<'_>, text: &str) {
         let text = text.to_lowercase();
-        if text.is_ascii() {
-            self.hosts(place, &text);
-        } else {
+        self.hosts(place, &text);
+        if !text.is_ascii() {
             // A name that is not ASCII may be written in more than one way, and DNS knows one.
             self.hosts(place, &surroundings::map_hosts(&text, to_ascii));
         }
@@ -299,6 +298,10 @@ impl Walk<'_> {
                     && !before.ends_with(['*', ')', ']', '}', '+', '\\'])
             });
             let host = if starred { format!("*{host}") } else { below.unwrap_or(host).to_owned() };
+            if !host.is_ascii() && to_ascii(&host).contains(&needle) {
+                // It is told as DNS has it. Letters of other scripts beside a host leave nothing of it there.
+                continue;
+            }
             let class = self.class(&host, before, after);
             // Around the needle may stand a password.
             let shown = if place.secret && class != "rewritten" { &needle } else { &host };

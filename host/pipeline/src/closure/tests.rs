@@ -176,6 +176,8 @@ fn hosts_are_found_where_no_zone_covers_them() {
         "https%25253A%25252F%25252Fportal.example.org",
         "a: \"https://por\\\n  tal.example.org\"",
         "redis://:pa'ss@portal.example.org",
+        "访问portal.example.org吧",
+        "Ünal:portal.example.orgß",
         "ssh deploy@portal.example.org uptime",
     ] {
         assert!(alone(text).contains(&"leftover"), "{text}: {:?}", alone(text));
@@ -183,6 +185,15 @@ fn hosts_are_found_where_no_zone_covers_them() {
     for text in ["myapps.example.org", "example.org", "aai.example.org.evil.net", "www.example.org"] {
         assert!(!alone(text).contains(&"leftover"), "{text}: {:?}", alone(text));
     }
+}
+
+#[test]
+fn a_host_in_two_spellings_is_told_once() {
+    assert_eq!(
+        classes(r#"{"a":"x bücher.example.org y"}"#),
+        [("/data/a xn--bcher-kva.example.org".to_owned(), "leftover")]
+    );
+    assert_eq!(classes(r#"{"a":"访问portal.example.org吧"}"#).len(), 1);
 }
 
 #[test]
