@@ -12,6 +12,10 @@ const TOOLS: &[&str] = &["kubectl", "KUBECTL", "helm", "flux", "oc", "velero", "
 /// ends in `namespace`, behind `-n` of Kubernetes' commands.
 pub(crate) fn namespaces(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
+    // All of it takes one of these, and most texts are a word.
+    if !text.bytes().any(|b| matches!(b, b'/' | b':' | b'=' | b' ' | b'\t' | b'\n')) {
+        return found;
+    }
     for marker in [
         "system:serviceaccount:",
         "system:serviceaccounts:",

@@ -231,6 +231,9 @@ fn runs_tool(container: &serde_json::Map<String, Value>) -> bool {
 
 /// A variable that names a namespace, or several in a comma list.
 fn is_namespace_variable(name: &str) -> bool {
+    if !name.ends_with(['E', 'e', 'S', 's']) {
+        return false;
+    }
     let name = name.to_ascii_uppercase();
     // What these call a namespace is none of Kubernetes'.
     let other = ["VAULT", "TEMPORAL", "METRIC", "STATSD"].iter().any(|product| name.contains(product));
