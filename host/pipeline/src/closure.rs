@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lathe_manifest::{Object, Value, pointer};
 
 use crate::decode;
-use crate::environment::Environment;
+use crate::environment::{Environment, Review};
 use crate::field::{
     acts_outside, names_a_namespace, names_a_type, names_an_object, qualified_name, renders_later,
     spelled_namespaces,
@@ -136,7 +136,7 @@ impl Walk<'_> {
 
     /// Whether the object stands outside of namespaces under a name that is the environment's own.
     fn is_own(&self, object: &Object) -> bool {
-        let hash = self.of.environment.review.as_ref().and_then(|review| review.slug.rsplit('-').next());
+        let hash = self.of.environment.review.as_ref().map(Review::hash);
         let role = matches!(object.kind(), "ClusterRole" | "ClusterRoleBinding")
             && object.group() == "rbac.authorization.k8s.io";
         let named = |hash: &str| object.name().strip_suffix(hash).is_some_and(|rest| rest.ends_with('-'));
@@ -359,9 +359,10 @@ impl Walk<'_> {
             reason: None,
         };
         if class == "leftover" {
-            let label = object.label();
             let mut entries = self.of.acknowledge.iter().enumerate();
-            if let Some((index, entry)) = entries.find(|(_, entry)| entry.explains(&label, pointer, real)) {
+            if let Some((index, entry)) =
+                entries.find(|(_, entry)| entry.explains(&hit.object, pointer, real))
+            {
                 hit.class = "acknowledged";
                 hit.reason = Some(entry.reason.clone());
                 self.used.insert(index);

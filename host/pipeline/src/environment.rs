@@ -42,6 +42,13 @@ pub struct Review {
     pub slot: Option<String>,
 }
 
+impl Review {
+    /// The end of the slug, which tells this review from all others: names of its own objects outside of namespaces end in it.
+    pub fn hash(&self) -> &str {
+        self.slug.rsplit('-').next().unwrap_or_default()
+    }
+}
+
 /// Why there is no such environment.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -74,12 +81,8 @@ impl Environment {
     ) -> Result<Self, EnvironmentError> {
         let usage = |text: String| Err(EnvironmentError::Usage(text));
         let names = || pipeline.environments.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        let mut reviews = pipeline.environments.iter().filter(|(_, spec)| spec.review);
         // A review's id says enough where there is one class of reviews.
-        let only = match (reviews.next(), reviews.next()) {
-            (Some((name, _)), None) if review.is_some() => Some(name.as_str()),
-            _ => None,
-        };
+        let only = review.and_then(|_| pipeline.only_review());
         let Some(name) = name.or(only) else {
             return usage(format!("`--env NAME` is needed; the pipeline has {}", names()));
         };

@@ -180,6 +180,13 @@ impl Pipeline {
         self.metadata.project.as_deref().unwrap_or(&self.metadata.name)
     }
 
+    /// The name of the one environment that is a class of reviews; `None` where there are several, or none.
+    pub fn only_review(&self) -> Option<&str> {
+        let mut reviews = self.environments.iter().filter(|(_, spec)| spec.review);
+        let (name, _) = reviews.next()?;
+        reviews.next().is_none().then_some(name.as_str())
+    }
+
     /// The transforms that run in an environment, with their place in the file.
     pub fn transforms_in<'a>(
         &'a self,

@@ -1,5 +1,7 @@
 //! Leases of a pool: which review holds which slot. A lease is an input of the environment, so it lies in a file.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +35,13 @@ pub struct Lease {
     pub review: String,
 }
 
+impl Lease {
+    /// Whether it is of this environment's pool.
+    fn is_of(&self, project: &str, environment: &str) -> bool {
+        self.project == project && self.environment == environment
+    }
+}
+
 impl Default for Leases {
     fn default() -> Self {
         Self { api_version: API_VERSION.to_owned(), kind: "Leases".to_owned(), leases: Vec::new() }
@@ -53,8 +62,7 @@ impl Leases {
         let mut wrong = Vec::new();
         for (index, lease) in leases.leases.iter().enumerate() {
             let same = |other: &&Lease| {
-                other.project == lease.project
-                    && other.environment == lease.environment
+                other.is_of(&lease.project, &lease.environment)
                     && (other.slot == lease.slot || other.review == lease.review)
             };
             if leases.leases[..index].iter().any(|other| same(&other)) {
@@ -77,10 +85,8 @@ impl Leases {
 
     /// The slot that the review holds.
     pub fn slot(&self, project: &str, environment: &str, review: &str) -> Option<&str> {
-        let held = self.leases.iter().find(|lease| {
-            lease.project == project && lease.environment == environment && lease.review == review
-        });
-        held.map(|lease| lease.slot.as_str())
+        let mut held = self.leases.iter().filter(|lease| lease.is_of(project, environment));
+        held.find(|lease| lease.review == review).map(|lease| lease.slot.as_str())
     }
 
     /// Takes the pool's first free slot for the review, or the one that it holds already; `None` where all are taken.
@@ -94,13 +100,9 @@ impl Leases {
         if let Some(slot) = self.slot(project, environment, review) {
             return Some(slot.to_owned());
         }
-        let taken = |slot: &&String| {
-            let mut leases = self.leases.iter();
-            leases.any(|lease| {
-                lease.project == project && lease.environment == environment && lease.slot == **slot
-            })
-        };
-        let slot = pool.iter().find(|slot| !taken(slot))?.clone();
+        let taken = self.leases.iter().filter(|lease| lease.is_of(project, environment));
+        let taken: BTreeSet<&String> = taken.map(|lease| &lease.slot).collect();
+        let slot = pool.iter().find(|slot| !taken.contains(slot))?.clone();
         let lease = Lease {
             project: project.to_owned(),
             environment: environment.to_owned(),
@@ -114,9 +116,8 @@ impl Leases {
 
     /// Gives the review's slot back, and says which it was.
     pub fn release(&mut self, project: &str, environment: &str, review: &str) -> Option<String> {
-        let at = self.leases.iter().position(|lease| {
-            lease.project == project && lease.environment == environment && lease.review == review
-        })?;
+        let held = |lease: &Lease| lease.is_of(project, environment) && lease.review == review;
+        let at = self.leases.iter().position(held)?;
         Some(self.leases.remove(at).slot)
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use lathe_manifest::Object;
 
-use crate::environment::is_label;
+use crate::environment::{Review, is_label};
 use crate::problem::Problem;
 use crate::render::secret_name;
 use crate::report::{Hit, Report};
@@ -86,8 +86,7 @@ impl Proposal {
                 self.keep.entry(host).or_insert(place);
             }
         }
-        let slug = report.environment.review.as_ref().map_or("", |review| review.slug.as_str());
-        let hash = slug.rsplit('-').next().unwrap_or_default();
+        let hash = report.environment.review.as_ref().map_or("", Review::hash);
         for problem in &report.problems {
             let (kind, name) = problem.object.split_once('/').unwrap_or_default();
             let name = name.rsplit('/').next().unwrap_or_default();

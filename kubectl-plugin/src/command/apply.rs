@@ -99,11 +99,10 @@ fn files(flags: &cli::Apply, settings: &Settings) -> anyhow::Result<Wanted> {
 
 /// A review's namespace is its own; one that is there already has to say so.
 fn owner(environment: &Environment) -> Option<Owner> {
-    let slug = &environment.review.as_ref()?.slug;
+    let suffix = format!("-{}", environment.review.as_ref()?.hash());
     let [project, name, review] = environment.identity();
     let labels = [("project", project), ("environment", name), ("review", review)];
     let labels = labels.map(|(label, value)| (format!("lathe.dev/{label}"), value.to_owned()));
-    let suffix = format!("-{}", slug.rsplit('-').next().unwrap_or(slug));
     Some(Owner { namespace: environment.namespace.clone(), labels: labels.into(), suffix })
 }
 

@@ -85,24 +85,21 @@ impl Project {
     fn slot(&self, target: &Target, review: Option<&str>) -> anyhow::Result<Option<String>> {
         let (Some(file), Some(review)) = (&target.state, review) else { return Ok(None) };
         let leases = state::read(file)?;
-        let named = self.review_class(target);
+        let named = self.review_environment(target);
         let slot = named.and_then(|name| leases.slot(self.pipeline.project(), name, review));
         Ok(slot.map(ToOwned::to_owned))
     }
 
     /// The environment that the flags name, or the only one of reviews.
-    fn review_class<'a>(&'a self, target: &'a Target) -> Option<&'a str> {
-        let reviews = self.pipeline.environments.iter().filter(|(_, spec)| spec.review);
-        let names: Vec<&str> = reviews.map(|(name, _)| name.as_str()).collect();
-        let only = if let [only] = names.as_slice() { Some(*only) } else { None };
-        target.env.as_deref().or(only)
+    fn review_environment<'a>(&'a self, target: &'a Target) -> Option<&'a str> {
+        target.env.as_deref().or_else(|| self.pipeline.only_review())
     }
 
     /// Environment and review whose slot of a pool the flags ask for.
     pub(crate) fn pool_target(&self, target: &Target) -> anyhow::Result<(String, String)> {
         let resolved = self.environment_or_any(&Target {
             state: None,
-            env: self.review_class(target).map(ToOwned::to_owned),
+            env: self.review_environment(target).map(ToOwned::to_owned),
             ..target.clone()
         })?;
         let review = resolved.review.map(|review| review.id);

@@ -141,7 +141,7 @@ impl Run<'_> {
             let told = "this stands in a namespace of the cluster's own, where a review has no place; list the object under `drop`";
             self.outcome.error("system-namespace", told, Some(at));
             return;
-        } else if !review_class::apply(object, self.config, &self.certificates, &mut Outcome::default()) {
+        } else if !review_class::keeps(object, self.config, &self.certificates) {
             self.outcome.drop_object(object.key);
             return;
         } else {

@@ -61,21 +61,23 @@ pub(crate) fn certificates(config: &Config, objects: &[Object]) -> BTreeSet<Stri
     names
 }
 
+/// Whether the object stays: not a certificate that the shared one takes the place of.
+pub(crate) fn keeps(object: &Object, config: &Config, certificates: &BTreeSet<String>) -> bool {
+    let secret = object.value["spec"]["secretName"].as_str();
+    let replaced =
+        |shared: &String| secret.is_some_and(|secret| secret == shared || certificates.contains(secret));
+    !object.is("cert-manager.io", "Certificate") || !config.tls_secret.as_ref().is_some_and(replaced)
+}
+
 /// Puts the review class's in production's place, where production has one. `certificates` are the Secrets that the shared one
-/// takes the place of. Tells whether the object stays.
+/// takes the place of.
 pub(crate) fn apply(
     object: &Object,
     config: &Config,
     certificates: &BTreeSet<String>,
     outcome: &mut Outcome,
-) -> bool {
-    let is_certificate = object.is("cert-manager.io", "Certificate");
+) {
     if let Some(secret) = &config.tls_secret {
-        let own = object.value["spec"]["secretName"].as_str();
-        if is_certificate && own.is_some_and(|own| own == secret || certificates.contains(own)) {
-            outcome.drop_object(object.key);
-            return false;
-        }
         let (mut any, mut others) = (false, false);
         places(object, &mut |pointer, name| {
             // One that something else uses as well goes on being made.
@@ -112,7 +114,7 @@ pub(crate) fn apply(
         outcome.set(object.key, pointer, issuer.as_str());
     }
     if let Some(issuer) = &config.cluster_issuer
-        && is_certificate
+        && object.is("cert-manager.io", "Certificate")
         && object.value["spec"]["issuerRef"]["kind"] == "ClusterIssuer"
         && matches!(object.value["spec"]["issuerRef"]["group"].as_str(), None | Some("cert-manager.io"))
     {
@@ -127,7 +129,6 @@ pub(crate) fn apply(
             outcome.set(object.key, format!("{at}/imagePullSecrets"), names);
         }
     }
-    true
 }
 
 fn annotation(object: &Object, name: &str) -> Option<String> {
