@@ -2,6 +2,7 @@
 
 mod plugin;
 mod review;
+mod secrets;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,8 @@ pub(crate) use plugin::{
     Build, Bundle, Inspect, Language, LimitFlags, New, Plugin, Pull, Push, Run, Test, Types,
 };
 pub(crate) use review::{Discover, Lease, LeaseFormat, LeasePlace, Release, Review, ReviewFormat, Show};
+
+pub(crate) use secrets::{Secrets, SecretsCheck, SecretsFlags, SecretsMode, TableFormat};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -115,6 +118,9 @@ pub(crate) enum Command {
     /// Look at review environments, propose pipelines for them, and lease hosts of a pool
     #[command(subcommand)]
     Review(Review),
+    /// Look up references to secrets
+    #[command(subcommand)]
+    Secrets(Secrets),
     /// Write, look at, try and publish plugins
     #[command(subcommand)]
     Plugin(Plugin),
@@ -183,12 +189,8 @@ pub(crate) struct Render {
     /// Write a transcript of what plugins were given, asked and answered (JSON, digests only), for `replay`
     #[arg(long, value_name = "FILE")]
     pub(crate) transcript: Option<PathBuf>,
-    /// What is written in place of secrets
-    #[arg(long, value_enum, value_name = "MODE", default_value_t)]
-    pub(crate) secrets: SecretsMode,
-    /// The same as `--secrets plain`
-    #[arg(long, conflicts_with = "secrets")]
-    pub(crate) show_secrets: bool,
+    #[command(flatten)]
+    pub(crate) values: SecretsFlags,
     /// Take changed `path:` plugins into the lock where they ask for nothing more; not in CI
     #[arg(long)]
     pub(crate) update_lock: bool,
@@ -206,6 +208,12 @@ pub(crate) struct Apply {
     /// Take fields over that belong to other field managers
     #[arg(long)]
     pub(crate) force_conflicts: bool,
+    /// Ask no store for values: only files and variables
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Where a store of secrets does not answer, keep what the cluster has of the same references
+    #[arg(long)]
+    pub(crate) keep_live_secrets: bool,
 }
 
 #[derive(Args, Debug)]
@@ -299,13 +307,4 @@ pub(crate) enum DryRun {
     Server,
     /// No dry run
     None,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SecretsMode {
-    /// The references as they stand in the input: safe to commit, not to apply
-    #[default]
-    Refs,
-    /// The values
-    Plain,
 }

@@ -35,12 +35,12 @@ fn the_portal_applies_and_applies_again() {
     assert!(first.stdout.contains("\nclient portal not registered yet\n"), "{}", first.stdout);
     assert_eq!(
         first.stdout.lines().filter(|line| line.ends_with(" created")).count(),
-        17,
+        18,
         "{}",
         first.stdout
     );
     let versions = cluster.settled(PORTAL);
-    assert_eq!(versions.len(), 16, "{versions:?}");
+    assert_eq!(versions.len(), 17, "{versions:?}");
     assert!(!versions.keys().any(|key| key.starts_with("Job/")));
     let password = cluster.ok(&["get", "secret", "portal-rabbitmq", "-n", PORTAL, "-o", "json"]);
     assert!(
@@ -54,7 +54,7 @@ fn the_portal_applies_and_applies_again() {
     assert_eq!(second.code, 0, "{}", second.stderr);
     assert_eq!(
         second.stdout.lines().filter(|line| line.ends_with(" unchanged")).count(),
-        17,
+        18,
         "{}",
         second.stdout
     );

@@ -187,7 +187,9 @@ fn values_stand_only_where_they_were_asked_for() {
     let values = canaries();
     let [client, password, hash] = &values;
     let encoded = base64(password);
-    let file = format!("portal: {{oidc_client_secret: {client}, rabbit: {encoded}, rabbit_hash: {hash}}}\n");
+    let file = format!(
+        "portal: {{oidc_client_secret: {client}, rabbit: {encoded}, rabbit_hash: {hash}}}\nportal-review: {{rabbit: {encoded}, rabbit_hash: {hash}}}\n"
+    );
     place.write("portal/secrets.local.yaml", &file);
     let render = ["render", "-p", "portal", "--env", "review", "--review", "42"];
     let shown = place.ok(&[&render[..], &["--show-secrets"]].concat());

@@ -78,7 +78,7 @@ fn what_lathe_refuses_the_schema_refuses() {
         "environments: {a: {}}\n",
         "transforms: [{plugin: path:x, match: {kinds: Secret}}]\n",
         "transforms: [{plugin: path:x, limits: {fuel: -1}}]\n",
-        "secrets: {providers: {kv: {type: vault}}}\n",
+        "secrets: {providers: {kv: {type: consul}}}\n",
         "acknowledge: [{object: A/b, pointer: ''}]\n",
     ] {
         place.write("wrong/lathe.yaml", &format!("{head}{wrong}"));

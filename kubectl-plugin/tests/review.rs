@@ -19,8 +19,12 @@ const CONFIG: &str =
 
 /// A place with a locked pipeline; `more` follows the head.
 fn place(more: &str, input: &str) -> Place {
+    place_with(HEAD, more, input)
+}
+
+fn place_with(head: &str, more: &str, input: &str) -> Place {
     let place = Place::new();
-    place.write("lathe.yaml", &format!("{HEAD}{more}"));
+    place.write("lathe.yaml", &format!("{head}{more}"));
     place.write("in.yaml", input);
     place.ok(&["lock", "--accept"]);
     place
@@ -255,15 +259,21 @@ fn a_secret_is_rewritten_only_where_it_is_revealed() {
     let secret = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: shop}\nstringData:\n  uri: mongodb://app:canary@db.shop.svc/x?u=https://shop.example.org\n  mixed: mongodb://app:ref+vault://kv/shop#pw+@db.shop.svc/x\ndata: {b: aHR0cHM6Ly9zaG9wLmV4YW1wbGUub3Jn}\n";
     let input = format!("{INPUT}{secret}");
     let vault = "secrets: {providers: {vault: {type: file, path: x.yaml}}}\n";
-    let sealed = place(&format!("{CONFIG}{vault}"), &input);
+    let mapped = "'shop-{slug}', secrets: [{prefix: kv/shop, to: kv/review}]}";
+    let head = HEAD.replace("'shop-{slug}'}", mapped);
+    let head = head.replace("transforms:\n", "transforms:\n- plugin: builtin:secrets\n");
+    let sealed = place_with(&head, &format!("{CONFIG}{vault}"), &input);
     let run = sealed.run(&["render", "--review", "1"]);
     assert_eq!(run.code, 3);
     for place in ["/data/b", "/stringData/mixed", "/stringData/uri"] {
         assert!(run.stderr.contains(place), "{}", run.stderr);
     }
     assert!(!run.stderr.contains("canary"));
-    let open =
-        place(&format!("{}{vault}", CONFIG.replace("  config:", "  reveal: [shop/s]\n  config:")), &input);
+    let open = place_with(
+        &head,
+        &format!("{}{vault}", CONFIG.replace("  config:", "  reveal: [shop/s]\n  config:")),
+        &input,
+    );
     assert!(fs::read_to_string(open.path("lathe.lock")).unwrap().contains("reveal:\n    - shop/s\n"));
     let run = open.run(&["render", "--review", "1", "--report", "r.json", "--transcript", "t.json"]);
     assert_eq!(run.code, 0, "{}", run.stderr);
@@ -278,7 +288,7 @@ fn a_secret_is_rewritten_only_where_it_is_revealed() {
     );
     assert_eq!(
         text(["stringData", "mixed"]),
-        format!("mongodb://app:ref+vault://kv/shop#pw+@db.{namespace}.svc/x")
+        format!("mongodb://app:ref+vault://kv/review#/pw+@db.{namespace}.svc/x")
     );
     let explained = open.ok(&["explain", "Secret/s", "--review", "1"]);
     for name in ["r.json", "t.json"] {

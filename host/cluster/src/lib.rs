@@ -17,6 +17,7 @@ mod owner;
 mod plan;
 mod request;
 mod resolve;
+mod secret;
 mod stage;
 mod wait;
 
@@ -26,6 +27,7 @@ pub use connect::{Cluster, ConnectError, connect};
 pub use lease::Pool;
 pub use owner::Owner;
 pub use request::RequestError;
+pub use secret::Secret;
 
 /// The field manager of everything that Lathe applies. It does not start with `kubectl`, because Flux takes the fields
 /// of such managers over.

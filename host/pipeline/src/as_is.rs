@@ -1,7 +1,7 @@
 //! Objects that go to a cluster without a pipeline.
 
 use lathe_manifest::{Object, order};
-use lathe_secrets::{Fill, Seal};
+use lathe_secrets::{Fill, Rules, Seal};
 
 use crate::problem::Problem;
 use crate::render::SECRETS_ANNOTATION;
@@ -10,13 +10,13 @@ use crate::render::SECRETS_ANNOTATION;
 /// stands it would become a password.
 pub fn as_is(mut objects: Vec<Object>) -> Result<Vec<Object>, Vec<Problem>> {
     let mut problems = Vec::new();
-    let mut seal = Seal::new(&[]);
+    let mut seal = Seal::new(&[], Rules::default());
     for (object, key) in objects.iter_mut().zip(0..) {
         let mark = object.value.str_at(&["metadata", "annotations", SECRETS_ANNOTATION]);
         if mark.is_some() {
             let told =
                 format!("it carries {SECRETS_ANNOTATION}, so references stand in it in place of secrets");
-            problems.push(Problem::new("secret", told).at(object.label(), ""));
+            problems.push(Problem::new("secret-unresolved", told).at(object.label(), ""));
         }
         seal.seal(key, object);
     }
@@ -27,7 +27,7 @@ pub fn as_is(mut objects: Vec<Object>) -> Result<Vec<Object>, Vec<Problem>> {
         return Err(problems);
     }
     for (object, key) in objects.iter_mut().zip(0..) {
-        if let Err(errors) = seal.fill(key, object, &mut Fill::References) {
+        if let Err(errors) = seal.fill(key, object, &Fill::References) {
             problems.extend(errors.into_iter().map(Problem::from));
         }
     }

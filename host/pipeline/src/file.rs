@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lathe_manifest::Value;
 use lathe_runtime::Limits;
 use lathe_secrets::provider::ProviderSpec;
+use lathe_secrets::{MappedSecret, Mapping};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
@@ -75,6 +76,9 @@ pub struct EnvironmentSpec {
     /// one.
     #[serde(default, rename = "opsNamespace")]
     pub ops_namespace: Option<String>,
+    /// What references stand for here: others, or values that are generated. A review opens none that is not mapped.
+    #[serde(default)]
+    pub secrets: Vec<MappedSecret>,
     /// Slots of hosts that were registered before, as where a login takes no new ones: a review leases one, and its hosts are
     /// `KEY-SLOT` in place of `KEY-{slug}`.
     #[serde(default)]
@@ -87,6 +91,17 @@ pub struct EnvironmentSpec {
 pub struct SecretsSpec {
     /// Provider instances, by name.
     pub providers: BTreeMap<String, ProviderSpec>,
+    /// Fields where secrets may stand beside the values of Secrets, as `Kind.group /pointer` with `*` for one segment and `**` for
+    /// all below. What an object is called is never one.
+    pub sinks: Vec<WriteRule>,
+}
+
+impl SecretsSpec {
+    /// What the secrets plugin is told, as JSON.
+    pub(crate) fn config(&self) -> String {
+        let sinks: Vec<String> = self.sinks.iter().map(ToString::to_string).collect();
+        serde_json::json!({ "sinks": sinks }).to_string()
+    }
 }
 
 /// One transform.
@@ -197,6 +212,13 @@ impl Pipeline {
         })
     }
 
+    /// What references stand for in an environment; it has been checked.
+    pub(crate) fn mapping(&self, environment: &str) -> Mapping {
+        let spec = self.environments.get(environment);
+        let mapping = spec.map(|spec| Mapping::new(&spec.secrets, spec.review));
+        mapping.and_then(Result::ok).unwrap_or_default()
+    }
+
     fn check(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         if self.api_version != API_VERSION || self.kind != "Pipeline" {
@@ -248,6 +270,10 @@ impl Pipeline {
             {
                 wrong.push(format!("environments.{name}.pool: a pool has one slot or more, each once"));
             }
+        }
+        for (name, environment) in &self.environments {
+            let told = Mapping::new(&environment.secrets, environment.review).err().unwrap_or_default();
+            wrong.extend(told.into_iter().map(|told| format!("environments.{name}.secrets{told}")));
         }
         for environment in self.environments.keys() {
             let late =

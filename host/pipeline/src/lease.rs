@@ -1,6 +1,6 @@
 //! Leases of a pool: which review holds which slot. A lease is an input of the environment, so it lies in a file.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,11 @@ pub struct Leases {
     /// `Leases`.
     pub kind: String,
     /// The leases, sorted.
+    #[serde(default)]
     pub leases: Vec<Lease>,
+    /// Secrets that were generated, by project, environment and review, and by name. A file that holds some is for its owner alone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub generated: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 /// One slot that one review holds.
@@ -44,7 +48,12 @@ impl Lease {
 
 impl Default for Leases {
     fn default() -> Self {
-        Self { api_version: API_VERSION.to_owned(), kind: "Leases".to_owned(), leases: Vec::new() }
+        Self {
+            api_version: API_VERSION.to_owned(),
+            kind: "Leases".to_owned(),
+            leases: Vec::new(),
+            generated: BTreeMap::new(),
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use lathe_runtime::Limits;
+use lathe_secrets::provider::Bounds;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -26,6 +27,9 @@ pub struct Policy {
     /// What plugins may be.
     #[serde(default)]
     pub plugins: PluginPolicy,
+    /// What secrets may be read.
+    #[serde(default)]
+    pub secrets: Bounds,
 }
 
 /// What plugins may be and do. What is left out is not restricted.

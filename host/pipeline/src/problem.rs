@@ -67,7 +67,7 @@ impl fmt::Display for Problem {
 
 impl From<SecretError> for Problem {
     fn from(error: SecretError) -> Self {
-        Self::new("secret", error.kind.to_string()).at(error.object, error.pointer)
+        Self::new(error.kind.code(), error.kind.to_string()).at(error.object, error.pointer)
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use lathe_manifest::Object;
 
 use crate::environment::{Review, is_label};
+use crate::file::SECRETS;
 use crate::problem::Problem;
 use crate::render::secret_name;
 use crate::report::{Hit, Report};
@@ -29,6 +30,8 @@ pub struct Proposal {
     reveal: BTreeSet<String>,
     /// Object, pointer and host.
     acknowledge: BTreeSet<(String, String, String)>,
+    /// What references ask for.
+    references: BTreeSet<String>,
     /// What is refused all the same.
     refused: Vec<String>,
     /// The input's Secrets: name → how the pipeline names it.
@@ -57,6 +60,8 @@ impl Proposal {
     /// Takes in what a trial run says. Tells whether another run would say something else.
     pub fn learn(&mut self, report: &Report) -> bool {
         let before = self.clone();
+        let addresses = report.secrets.iter().map(|place| place.address.clone());
+        self.references.extend(addresses.filter(|address| !address.is_empty()));
         let named = |code: &str| -> Vec<(String, String)> {
             let problems = report.problems.iter().filter(|problem| problem.code == code);
             let host = |message: &str| message.split('`').nth(1).unwrap_or_default().to_owned();
@@ -221,11 +226,23 @@ impl Proposal {
         }
         line("environments:".to_owned());
         line(format!("  prod: {{namespace: {}}}", quoted(&self.namespace)));
-        line(format!(
-            "  review: {{review: true, namespace: {}}}",
-            quoted(&format!("{}-{{slug}}", self.namespace))
-        ));
+        let namespace = quoted(&format!("{}-{{slug}}", self.namespace));
+        if self.references.is_empty() {
+            line(format!("  review: {{review: true, namespace: {namespace}}}"));
+        } else {
+            line("  review:".to_owned());
+            line("    review: true".to_owned());
+            line(format!("    namespace: {namespace}"));
+            line("    # A review opens nothing of production's: name another reference by `to`, or let a value be made.".to_owned());
+            line("    secrets:".to_owned());
+        }
+        for address in &self.references {
+            line(format!("    - {{reference: {}, generate: {{}}}}", quoted(address)));
+        }
         line("transforms:".to_owned());
+        if !self.references.is_empty() {
+            line(format!("- plugin: {SECRETS}"));
+        }
         line("- plugin: builtin:review-hosts".to_owned());
         line("  environments: [review]".to_owned());
         if !self.reveal.is_empty() {

@@ -8,18 +8,19 @@ mod settings;
 mod transform;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use lathe_manifest::Object;
 use lathe_runtime::Runtime;
-use lathe_secrets::{Seal, reference};
+use lathe_secrets::reference::Reference;
+use lathe_secrets::{Rules, Seal, SecretBytes};
 
 use crate::call::PART;
 use crate::connect::{self, Intents};
 use crate::environment::Environment;
 use crate::file::Pipeline;
 use crate::lock::Lock;
+use crate::output::Output;
 use crate::plugin::Plugins;
 use crate::problem::Problem;
 use crate::provenance::{Provenance, Write};
@@ -30,9 +31,6 @@ pub(crate) use reveal::{Revealed, secret_name};
 
 /// Marks objects that still hold references.
 pub(crate) const SECRETS_ANNOTATION: &str = "lathe.dev/secrets";
-
-/// Reads a variable of the process environment, which this crate does not do itself.
-pub type Variables<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
 
 /// All that a run needs.
 pub struct Render<'a> {
@@ -46,10 +44,8 @@ pub struct Render<'a> {
     pub plugins: &'a Plugins,
     /// As agreed to; it has been compared with `plugins`.
     pub lock: &'a Lock,
-    /// The pipeline's folder, which paths of providers are relative to.
-    pub folder: &'a Path,
-    /// Reads the process environment, for providers of type env; `None` leaves references as they are.
-    pub values: Option<Variables<'a>>,
+    /// What is written in place of secrets.
+    pub output: Output<'a>,
     /// Whether each transform is run on its own output as well, and fields that two plugins write are told.
     pub check: bool,
     /// Whether the transcript is taken down.
@@ -72,6 +68,10 @@ pub struct Rendered {
     pub provenance: Provenance,
     /// What was taken down, if that was asked for. It misses the digest of what is written.
     pub transcript: Option<Transcript>,
+    /// Object, pointer and reference of each secret that goes to an object of the output, in order.
+    pub references: Vec<(String, String, Reference)>,
+    /// Values of secrets that stand outside of Secrets.
+    pub outside: Vec<SecretBytes>,
     /// Whether the objects hold values of secrets, of the input or of a store.
     pub holds_values: bool,
 }
@@ -140,6 +140,7 @@ pub(crate) struct Run<'a> {
     per_object: BTreeSet<String>,
     transcript: Option<Transcript>,
     holds_values: bool,
+    outside: Vec<SecretBytes>,
 }
 
 /// What the capabilities of a call write to.
@@ -153,7 +154,11 @@ pub(crate) struct Tables {
 impl<'a> Run<'a> {
     fn new(of: &'a Render<'a>, objects: Vec<Object>) -> Self {
         let [project, name, review] = of.environment.identity();
-        let seal = Seal::new(&[&of.lock.digest(), project, name, review]);
+        let sinks = of.pipeline.secrets.sinks.clone();
+        let rules = Rules::new(of.pipeline.mapping(name), move |object, pointer| {
+            sinks.iter().any(|sink| sink.covers(object, pointer))
+        });
+        let seal = Seal::new(&[&of.lock.digest(), project, name, review], rules);
         let tree = Tree::new(objects);
         let named = |object: &Object| match (object.group(), object.kind()) {
             ("", "Namespace") => (object.name().to_owned(), true),
@@ -175,6 +180,7 @@ impl<'a> Run<'a> {
             per_object: BTreeSet::new(),
             transcript: None,
             holds_values: false,
+            outside: Vec::new(),
             tree,
             seal: Arc::new(Mutex::new(seal)),
             intents: Arc::default(),
@@ -224,14 +230,31 @@ impl<'a> Run<'a> {
                 self.report.changes.push(Changed::new(&entry.object, fields));
             }
         }
-        for (key, pointer, reference) in connect::lock(&self.seal).references() {
+        let seal = connect::lock(&self.seal);
+        self.report.warnings.extend(seal.warnings().map(ToOwned::to_owned));
+        let name = &self.of.environment.name;
+        let entries = self.of.pipeline.environments.get(name).map_or(0, |spec| spec.secrets.len());
+        let idle = (0..entries).filter(|entry| !seal.has_used(*entry) && self.report.problems.is_empty());
+        let told =
+            |entry| format!("environments.{name}.secrets[{entry}] stands for no reference of the input");
+        self.report.warnings.extend(idle.map(told));
+        for (key, pointer, reference) in seal.references() {
             let object = labels.get(&key).cloned().unwrap_or_default();
             // What is no reference may be anything, a password as well.
-            let known = reference::parse(reference).is_ok();
-            let reference = if known { reference.to_owned() } else { "(malformed)".to_owned() };
-            let place = SecretPlace { object, pointer: pointer.to_owned(), reference };
+            let address = seal.address(key, reference);
+            let reference = if address.is_some() { reference.to_owned() } else { "(malformed)".to_owned() };
+            let address = address.unwrap_or_default();
+            let place = SecretPlace { object, pointer: pointer.to_owned(), reference, address };
             self.report.secrets.push(place);
         }
+        let there: BTreeSet<u32> = self.tree.entries.iter().map(|entry| entry.key).collect();
+        let opened = seal.opened().filter(|(key, ..)| there.contains(key));
+        let name = |key: u32| labels.get(&key).cloned().unwrap_or_default();
+        let mut references: Vec<_> = opened
+            .map(|(key, pointer, reference)| (name(key), pointer.to_owned(), reference.clone()))
+            .collect();
+        references.sort_by(|a, b| (&a.0, &a.1, &a.2.text).cmp(&(&b.0, &b.1, &b.2.text)));
+        drop(seal);
         self.report.secrets.sort();
         let create_only = self.tree.entries.iter().filter(|entry| entry.object.is_create_only());
         self.report.create_only = create_only.map(|entry| entry.object.label()).collect();
@@ -243,6 +266,8 @@ impl<'a> Run<'a> {
             report: self.report,
             provenance: self.provenance,
             transcript: self.transcript,
+            references,
+            outside: self.outside,
             holds_values: self.holds_values,
         }
     }

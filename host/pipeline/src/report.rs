@@ -126,8 +126,10 @@ pub struct SecretPlace {
     pub object: String,
     /// The field.
     pub pointer: String,
-    /// The reference.
+    /// The reference, as written.
     pub reference: String,
+    /// What it asks for: the path and key of a store, or scheme and path.
+    pub address: String,
 }
 
 impl Report {

@@ -137,6 +137,11 @@ impl WriteRule {
         Self { kind: None, segments: vec![Segment::Below] }
     }
 
+    /// Whether the rule is about a field of an object.
+    pub(crate) fn covers(&self, object: &Object, pointer: &str) -> bool {
+        Pointer::parse(pointer).is_ok_and(|place| self.allows(object, place.tokens()))
+    }
+
     /// A kind without a group means that kind in every group: in a manifest nobody confuses them.
     fn allows(&self, object: &Object, place: &[Box<str>]) -> bool {
         let is_kind = self.kind.as_ref().is_none_or(|(kind, group)| {

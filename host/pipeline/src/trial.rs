@@ -1,7 +1,6 @@
 //! A plugin tried on objects of its author's choice: what it changes, finds and uses.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use lathe_manifest::{Map, Object, Pointer, Value, digest, json};
 use lathe_runtime::{Limits, Plugin, Runtime};
@@ -11,6 +10,7 @@ use serde::Deserialize;
 use crate::environment::Environment;
 use crate::file::{EnvironmentSpec, Metadata, Pipeline, SecretsSpec, TransformSpec};
 use crate::lock::Lock;
+use crate::output::Output;
 use crate::plugin::{Plugins, Prepared};
 use crate::problem::Problem;
 use crate::provenance::{Provenance, Write};
@@ -80,6 +80,7 @@ impl Trial<'_> {
             namespace: case.namespace.clone(),
             inputs: None,
             ops_namespace: None,
+            secrets: Vec::new(),
             pool: None,
         };
         let pipeline = Pipeline {
@@ -117,8 +118,7 @@ impl Trial<'_> {
             environment: &environment,
             plugins: &plugins,
             lock: &lock,
-            folder: Path::new(""),
-            values: None,
+            output: Output::References,
             check: true,
             record: false,
             shuffle,

@@ -6,6 +6,8 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STAN
 use base64::{Engine as _, alphabet};
 use lathe_manifest::json;
 
+use crate::bytes::SecretBytes;
+
 /// How a text is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
@@ -35,15 +37,7 @@ impl Encoding {
         match self {
             Self::Base64 => STANDARD.encode(text),
             Self::Base64Url => URL_SAFE_NO_PAD.encode(text),
-            Self::Percent => text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
-                if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                    out.push(char::from(byte));
-                } else {
-                    // Writing to a String cannot fail.
-                    let _ = write!(out, "%{byte:02X}");
-                }
-                out
-            }),
+            Self::Percent => percent(text.as_bytes()),
             Self::Json => {
                 let mut out = String::with_capacity(text.len() + 2);
                 json::write_string(&mut out, text);
@@ -51,6 +45,30 @@ impl Encoding {
             }
         }
     }
+}
+
+impl Encoding {
+    /// The bytes in this encoding. JSON takes text alone.
+    pub(crate) fn encode_bytes(self, bytes: &[u8]) -> SecretBytes {
+        match self {
+            Self::Base64 => STANDARD.encode(bytes).into(),
+            Self::Base64Url => URL_SAFE_NO_PAD.encode(bytes).into(),
+            Self::Percent => percent(bytes).into(),
+            Self::Json => self.encode(&String::from_utf8_lossy(bytes)).into(),
+        }
+    }
+}
+
+fn percent(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len()), |mut out, &byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
 }
 
 /// As lenient as Go's decoder, which kubectl and the API server use: line feeds and leftover bits do not matter.

@@ -22,6 +22,91 @@ impl fmt::Display for Place<'_> {
     }
 }
 
+/// Why a reference has no value, or none that can be used. Holds no value.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[error("{}", self.told())]
+#[non_exhaustive]
+pub enum Why {
+    /// The pipeline, its environment or a policy does not let it be read.
+    Policy(String),
+    /// There is no such document.
+    NotFound(String),
+    /// The document has no such key.
+    KeyMissing(String),
+    /// The document, or this version of it, was deleted.
+    Deleted(String),
+    /// Nobody could log in.
+    Auth(String),
+    /// The login may not read it.
+    Forbidden(String),
+    /// The store asks for fewer requests.
+    RateLimit(String),
+    /// The store cannot be reached, or fails.
+    Unavailable(String),
+    /// The store answers, and not with what was asked for.
+    Answer(String),
+    /// The store's certificate is not trusted.
+    Tls(String),
+    /// The value is not of a kind that can stand there.
+    Type(String),
+    /// The value cannot be decrypted.
+    Decrypt(String),
+    /// What was encrypted is not what it was then.
+    Mac(String),
+    /// It is larger than anything that a cluster takes.
+    Size(String),
+}
+
+impl Why {
+    /// A name that stays: what reports and scripts go by.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Policy(_) => "secret-policy",
+            Self::NotFound(_) => "secret-not-found",
+            Self::KeyMissing(_) => "secret-key-missing",
+            Self::Deleted(_) => "secret-deleted",
+            Self::Auth(_) => "secret-auth",
+            Self::Forbidden(_) => "secret-forbidden",
+            Self::RateLimit(_) => "secret-rate-limit",
+            Self::Unavailable(_) | Self::Answer(_) => "secret-unavailable",
+            Self::Tls(_) => "secret-tls",
+            Self::Type(_) => "secret-type",
+            Self::Decrypt(_) => "secret-decrypt",
+            Self::Mac(_) => "secret-mac",
+            Self::Size(_) => "secret-size",
+        }
+    }
+
+    /// Whether a reference that may be missing is content.
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(self, Self::NotFound(_) | Self::KeyMissing(_))
+    }
+
+    /// Whether the backend is what failed, and another time it may not.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::RateLimit(_))
+    }
+
+    fn told(&self) -> &str {
+        match self {
+            Self::Policy(told)
+            | Self::NotFound(told)
+            | Self::KeyMissing(told)
+            | Self::Deleted(told)
+            | Self::Auth(told)
+            | Self::Forbidden(told)
+            | Self::RateLimit(told)
+            | Self::Unavailable(told)
+            | Self::Answer(told)
+            | Self::Tls(told)
+            | Self::Type(told)
+            | Self::Decrypt(told)
+            | Self::Mac(told)
+            | Self::Size(told) => told,
+        }
+    }
+}
+
 /// What can be wrong.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 #[non_exhaustive]
@@ -39,7 +124,9 @@ pub enum SecretErrorKind {
     #[error("a plugin asked for a reference that does not stand here in the input")]
     NotInInput,
     /// A reference outside of the fields where secrets may go.
-    #[error("a secret may stand in `data` and `stringData` of a Secret only, and a reference stands here")]
+    #[error(
+        "a secret may stand in `data` and `stringData` of a Secret, and where `secrets.sinks` says, and a reference stands here"
+    )]
     Sink,
     /// A reference among bytes that are no text.
     #[error("a reference stands in data that is no UTF-8 text")]
@@ -47,13 +134,29 @@ pub enum SecretErrorKind {
     /// A value of a Secret that is no text.
     #[error("the values of a Secret are text; put this in quotes")]
     NotText,
+    /// Text that looks like a reference or an encrypted value, and is neither.
+    #[error(
+        "`{what}` stands here and begins nothing that can be read; mend it, or annotate the object `lathe.dev/ignore: secrets`"
+    )]
+    Residue {
+        /// What it begins with.
+        what: &'static str,
+    },
     /// A reference that a plugin wrote.
     #[error("a plugin wrote a reference; references count only where the input holds them")]
     Invented,
     /// A reference that no plugin opened.
     #[error("a reference stands here that was not resolved")]
     Unresolved,
-    /// A token outside of the field it was opened for.
+    /// A reference that a review is not let have.
+    #[error(
+        "`{reference}`: this environment is a review and does not map it, or no version of it; a review opens no secret of others"
+    )]
+    Unmapped {
+        /// The reference.
+        reference: String,
+    },
+    /// A secret token outside of the field it was opened for.
     #[error("a secret token was moved here from {from}")]
     Moved {
         /// The place it belongs to.
@@ -74,6 +177,30 @@ pub enum SecretErrorKind {
         /// The reference.
         reference: String,
         /// Why there is no value.
-        why: String,
+        why: Why,
     },
+    /// What the field would hold cannot stand there.
+    #[error("{0}")]
+    Unfit(Why),
+}
+
+impl SecretErrorKind {
+    /// A name that stays: what reports and scripts go by.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TokenInInput => "secret-token",
+            Self::Syntax { .. } => "secret-syntax",
+            Self::Sink => "secret-sink",
+            Self::Binary | Self::NotText => "secret-type",
+            Self::Residue { .. } => "secret-residue",
+            Self::NotInInput | Self::Invented => "secret-invented",
+            Self::Unresolved => "secret-unresolved",
+            Self::Unmapped { .. } => "secret-policy",
+            Self::Moved { .. } => "secret-moved",
+            Self::Forged => "secret-forged",
+            Self::Altered => "secret-altered",
+            Self::Unbound => "secret-unbound",
+            Self::Resolve { why, .. } | Self::Unfit(why) => why.code(),
+        }
+    }
 }

@@ -1,38 +1,57 @@
 //! The grammar of references, on parsed text only.
 //!
 //! ```text
-//! avp   := "<path:" INSTANCE "/" ["data/"] DOCUMENT "#" KEY {"|" MODIFIER} ">"
-//! vals  := ["secret"] "ref+" SCHEME "://" PATH ["?instance=" NAME] ["#" ["/"] KEY {"/" KEY}] ["+"]
+//! vals    := ["secret"] "ref+" SCHEME "://" PATH ["?" NAME "=" VALUE {"&" …}] ["#" ["/"] KEY {"/" KEY}] ["+"]
+//! avp     := "<path:" PATH "#" KEY ["#" VERSION] {"|" MODIFIER} ">"
+//! generic := "<" KEY {"|" MODIFIER} ">"          only in objects annotated `avp.kubernetes.io/path`
 //! ```
 //!
-//! The built-in secrets plugin has a finder of its own in the sandbox. It is kept apart on purpose: this one checks that
-//! one, and a mistake that both shared would go unseen.
+//! vals: <https://github.com/helmfile/vals>; avp: <https://argocd-vault-plugin.readthedocs.io>. `$$` before a reference of vals makes
+//! it text. The built-in secrets plugin has a finder of its own in the sandbox. It is kept apart on purpose: this one checks
+//! that one, and a mistake that both shared would go unseen.
 
-use std::ops::Range;
+mod avp;
+mod find;
+mod vals;
+
+pub use find::{Keys, find, find_generic, has_brackets, looks_like_generic, may_stand_in, residue, unescape};
+
+use crate::modifier::Modifier;
 
 /// A reference that is well-formed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
-    /// As written.
+    /// As written; what `refs` writes again.
     pub text: Box<str>,
     /// What it asks for.
     pub target: Target,
     /// What is done to the value, in order.
     pub modifiers: Vec<Modifier>,
+    /// What stands in for a value that is not there: nothing, or this text. `None` where a missing value is an error.
+    pub missing: Option<String>,
+    /// What the value is outside of Secrets, where it is not text.
+    pub shape: Shape,
 }
 
-/// What a reference asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a value is, in a field that is not a Secret's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shape {
+    /// Text.
+    #[default]
+    Text,
+    /// A whole number.
+    Int,
+    /// `true` or `false`.
+    Bool,
+    /// Whatever the JSON that it holds is.
+    Json,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {
-    /// A key of a document of a configured provider instance.
-    Instance {
-        /// The instance's name.
-        instance: String,
-        /// The document within it.
-        document: String,
-        /// The way to the value in the document.
-        key: Vec<String>,
-    },
+    /// A key of a document of a store.
+    Store(Address),
     /// A variable of the process environment, through an instance of type `env`.
     Env {
         /// The instance; where it is not named there must be just one.
@@ -47,202 +66,229 @@ pub enum Target {
         /// The way to the value in the file; empty for the whole file.
         key: Vec<String>,
     },
+    /// A file below the pipeline's folder that sops encrypted.
+    Sops {
+        /// The relative path.
+        path: String,
+        /// The way to the value in the file; empty for all of it.
+        key: Vec<String>,
+    },
+    /// A key of a Secret of the cluster.
+    Cluster {
+        /// The Secret's namespace.
+        namespace: String,
+        /// The Secret's name.
+        name: String,
+        /// The key in its `data`.
+        key: String,
+    },
+    /// A value that is made at random once for an environment.
+    Generated(Generated),
 }
 
-/// What is done to a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Modifier {
-    /// The value's base64.
-    Base64Encode,
-    /// The text whose base64 the value is.
-    Base64Decode,
+/// A key of a document of a store.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Address {
+    /// The provider instance, where the reference names one.
+    pub instance: Option<String>,
+    /// The path of the document, mount first; of avp with the `data/` of Vault's API behind that.
+    pub path: String,
+    /// The way to the value in the document.
+    pub key: Vec<String>,
+    /// The version of the document; the newest where it is left out.
+    pub version: Option<u64>,
+    /// The namespace of the store (Vault Enterprise, `OpenBao` 2.3).
+    pub namespace: Option<String>,
 }
 
-/// A quick look that never misses a reference.
-pub fn may_stand_in(text: &str) -> bool {
-    text.contains("<path:") || text.contains("ref+")
+/// A value that is made at random.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Generated {
+    /// What it stands in for: the address of the reference.
+    pub name: String,
+    /// How many characters it has.
+    pub length: usize,
+    /// The characters it is made of.
+    pub alphabet: String,
 }
 
-/// Where references stand in the text.
-pub fn find(text: &str) -> Vec<Range<usize>> {
-    let mut found = Vec::new();
-    if !may_stand_in(text) {
-        return found;
-    }
-    let mut from = 0;
-    while let Some(at) = next_marker(text, from) {
-        let end = end_of(text, at);
-        from = end.unwrap_or(at + 1);
-        if let Some(end) = end
-            && !text[..at].ends_with("$$")
-        {
-            found.push(at..end);
+/// What an object's annotations say of the references in it (avp).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Generic {
+    /// `avp.kubernetes.io/path`.
+    pub path: String,
+    /// `avp.kubernetes.io/secret-version`.
+    pub version: Option<String>,
+    /// `avp.kubernetes.io/remove-missing`.
+    pub remove_missing: bool,
+}
+
+impl Reference {
+    /// Reads one reference's text; `generic` is what the object that holds it says. `Err` says what is wrong, in one clause.
+    pub fn parse(text: &str, generic: Option<&Generic>) -> Result<Self, String> {
+        if let Some(body) = text.strip_prefix("<path:").and_then(|rest| rest.strip_suffix('>')) {
+            return avp::inline(text, body);
         }
-        while !text.is_char_boundary(from) {
-            from += 1;
+        if let Some(body) = text.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')) {
+            let generic =
+                generic.ok_or("the object has no annotation `avp.kubernetes.io/path`, which it needs")?;
+            return avp::generic(text, body, generic);
         }
+        vals::parse(text)
     }
-    found
-}
 
-/// Where the next text that could begin a reference stands.
-fn next_marker(text: &str, from: usize) -> Option<usize> {
-    let rest = text.get(from..)?;
-    ["<path:", "secretref+", "ref+"].iter().filter_map(|marker| rest.find(marker)).min().map(|at| from + at)
-}
-
-/// Bounds on how far the end of a reference is looked for, so that a text of nothing but beginnings takes no longer.
-const LONGEST_PATH: usize = 4096;
-const LONGEST_SCHEME: usize = 32;
-
-/// Where the reference that begins at `at` ends.
-fn end_of(text: &str, at: usize) -> Option<usize> {
-    let rest = &text[at..];
-    if rest.starts_with("<path:") {
-        let head = &rest[..rest.floor_char_boundary(LONGEST_PATH)];
-        let end = head.find(['>', '\n'])?;
-        return head[end..].starts_with('>').then_some(at + end + 1);
-    }
-    let scheme = rest.find('+')? + 1;
-    let head = &rest[..rest.floor_char_boundary(scheme + LONGEST_SCHEME + 3)];
-    let separator = scheme + head[scheme..].find("://")?;
-    let name = &rest[scheme..separator];
-    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-        return None;
-    }
-    let body = separator + 3;
-    let length = rest[body..]
-        .find(|c: char| {
-            c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ',' | ';' | ')' | ']' | '}' | '<' | '>' | '+')
-        })
-        .unwrap_or(rest.len() - body);
-    let plus = usize::from(rest[body + length..].starts_with('+'));
-    (length > 0).then_some(at + body + length + plus)
-}
-
-/// Reads one reference's text; `Err` says what is wrong, in one clause.
-pub fn parse(text: &str) -> Result<Reference, String> {
-    let (target, modifiers) = match text.strip_prefix("<path:").and_then(|rest| rest.strip_suffix('>')) {
-        Some(body) => avp(body)?,
-        None => (vals(text)?, Vec::new()),
-    };
-    Ok(Reference { text: text.into(), target, modifiers })
-}
-
-fn avp(body: &str) -> Result<(Target, Vec<Modifier>), String> {
-    let mut parts = body.split('|');
-    let place = parts.next().unwrap_or_default().trim();
-    let (path, key) = place.split_once('#').ok_or("it has no `#key`")?;
-    if key.contains('#') {
-        return Err("a version is asked for, and the provider keeps none".to_owned());
-    }
-    let (instance, document) = instance_and_document(path)?;
-    if key.is_empty() {
-        return Err("its key is empty".to_owned());
-    }
-    let modifiers = parts.map(|name| modifier(name.trim())).collect::<Result<_, _>>()?;
-    Ok((Target::Instance { instance, document, key: vec![key.to_owned()] }, modifiers))
-}
-
-fn modifier(name: &str) -> Result<Modifier, String> {
-    match name {
-        "base64encode" => Ok(Modifier::Base64Encode),
-        "base64decode" => Ok(Modifier::Base64Decode),
-        _ => Err("it has an unknown modifier; there are base64encode and base64decode".to_owned()),
+    pub(crate) fn plain(text: &str, target: Target) -> Self {
+        Self { text: text.into(), target, modifiers: Vec::new(), missing: None, shape: Shape::Text }
     }
 }
 
-fn vals(text: &str) -> Result<Target, String> {
-    let body = text
-        .strip_prefix("secret")
-        .unwrap_or(text)
-        .strip_prefix("ref+")
-        .ok_or("it does not start with `ref+`")?;
-    let body = body.strip_suffix('+').unwrap_or(body);
-    let (scheme, rest) = body.split_once("://").ok_or("it has no `://`")?;
-    let (rest, fragment) = match rest.split_once('#') {
-        Some((_, fragment)) if fragment.trim_matches('/').is_empty() => {
-            return Err("its `#` names no key".to_owned());
-        }
-        Some(split) => split,
-        None => (rest, ""),
-    };
-    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let key: Vec<String> =
-        fragment.split('/').filter(|part| !part.is_empty()).map(ToOwned::to_owned).collect();
-    let instance = match query.split_once('=') {
-        None if query.is_empty() => None,
-        Some(("instance", name)) if !name.is_empty() && !name.contains('&') => Some(name.to_owned()),
-        _ => return Err("its query may only be `instance=NAME`".to_owned()),
-    };
-    match scheme {
-        "file" if instance.is_none() => Ok(Target::File { path: path.to_owned(), key }),
-        "file" => Err("`ref+file` takes no instance".to_owned()),
-        "env" if key.is_empty() && is_variable(path) => Ok(Target::Env { instance, name: path.to_owned() }),
-        "env" => Err("`ref+env` names one variable, of letters, digits and `_`".to_owned()),
-        "vault" | "openbao" => {
-            let (mount, document) = instance_and_document(path)?;
-            if key.is_empty() {
-                return Err("it has no `#/key`".to_owned());
+impl Target {
+    /// What tells it from all others, whichever grammar it was written in: instance, namespace in brackets, path, key and version.
+    /// All but the usual characters are `%XX`, so that no two targets share one.
+    pub fn address(&self) -> String {
+        let key = |key: &[String]| {
+            let parts: Vec<String> = key.iter().map(|part| percent(part).replace('/', "%2F")).collect();
+            if parts.is_empty() { String::new() } else { format!("#{}", parts.join("/")) }
+        };
+        match self {
+            Self::Store(Address { instance, path, key: way, version, namespace }) => {
+                let instance =
+                    instance.as_ref().map(|name| format!("{}:", percent(name))).unwrap_or_default();
+                let namespace =
+                    namespace.as_ref().map(|name| format!("[{}]", percent(name))).unwrap_or_default();
+                let version = version.map(|version| format!("#{version}")).unwrap_or_default();
+                format!("{instance}{namespace}{}{}{version}", percent(&logical(path)), key(way))
             }
-            Ok(Target::Instance { instance: instance.unwrap_or(mount), document, key })
+            Self::Env { instance: None, name } => format!("env://{name}"),
+            Self::Env { instance: Some(instance), name } => {
+                format!("env://{name}?instance={}", percent(instance))
+            }
+            Self::File { path, key: way } => format!("file://{}{}", percent(path), key(way)),
+            Self::Sops { path, key: way } => format!("sops://{}{}", percent(path), key(way)),
+            Self::Cluster { namespace, name, key } => {
+                format!("k8s://v1/Secret/{}/{}#{}", percent(namespace), percent(name), percent(key))
+            }
+            Self::Generated(generated) => format!("generated://{}", generated.name),
         }
-        _ => Err("there is no provider for its scheme; there are env, file, openbao and vault".to_owned()),
+    }
+
+    /// The same without a version, which is of one document alone.
+    pub(crate) fn without_version(&self) -> Self {
+        let mut target = self.clone();
+        if let Self::Store(address) = &mut target {
+            address.version = None;
+        }
+        target
     }
 }
 
-fn is_variable(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+/// All but unreserved characters and `/` as `%XX` (RFC 3986).
+pub(crate) fn percent(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+        out
+    })
 }
 
-/// `kv/data/portal` and `kv/portal` are document `portal` of instance `kv`.
-fn instance_and_document(path: &str) -> Result<(String, String), String> {
-    let (instance, rest) = path.split_once('/').ok_or("its path has no document behind the instance")?;
-    let document = rest.strip_prefix("data/").unwrap_or(rest);
-    if instance.is_empty() || document.is_empty() {
-        return Err("its path has an empty part".to_owned());
+/// Where in a path or key text would lead elsewhere or nowhere.
+fn check_path(path: &str) -> Result<(), String> {
+    if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return Err("its path has an empty part, or one that leads upwards".to_owned());
     }
-    Ok((instance.to_owned(), document.to_owned()))
+    if path.chars().any(char::is_control) {
+        return Err("its path holds a control character".to_owned());
+    }
+    Ok(())
+}
+
+/// The number of a version; stores count from one.
+fn version(text: &str) -> Result<u64, String> {
+    let sound = text.starts_with(|c: char| matches!(c, '1'..='9'));
+    text.parse().ok().filter(|_| sound).ok_or_else(|| "its version is no number from one on".to_owned())
+}
+
+/// `kv/data/portal` and `kv/portal` are one document of mount `kv`.
+pub(crate) fn logical(path: &str) -> String {
+    match path.split_once('/') {
+        Some((mount, rest)) => format!("{mount}/{}", rest.strip_prefix("data/").unwrap_or(rest)),
+        None => path.to_owned(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn found(text: &str) -> Vec<&str> {
-        find(text).into_iter().map(|range| &text[range]).collect()
+    fn target(text: &str) -> Target {
+        Reference::parse(text, None).unwrap().target
     }
 
-    #[test]
-    fn references_are_found_in_text() {
-        let text = r#"{"a":"<path:kv/data/p#x | base64decode>","b":"ref+file://s.yaml#/k/l","c":1} secretref+env://X+tail"#;
-        assert_eq!(
-            found(text),
-            ["<path:kv/data/p#x | base64decode>", "ref+file://s.yaml#/k/l", "secretref+env://X+"]
-        );
-        for text in
-            ["<path: open", "pref+x", "ref+://x", "$$ref+env://X", "ref+a b://c", "refü+ref+", "<path:a\n>"]
-        {
-            assert!(found(text).is_empty(), "{text}");
-        }
+    fn store(path: &str, key: &[&str]) -> Address {
+        Address { path: path.into(), key: key.iter().map(|&k| k.into()).collect(), ..Address::default() }
     }
 
     #[test]
     fn what_is_asked_for_is_read() {
-        let target = |text| parse(text).unwrap().target;
-        let instance = |key: &[&str]| Target::Instance {
-            instance: "kv".into(),
-            document: "portal".into(),
-            key: key.iter().map(|&k| k.into()).collect(),
-        };
-        assert_eq!(target("<path:kv/data/portal#db>"), instance(&["db"]));
-        assert_eq!(target("ref+vault://kv/portal#/a/b"), instance(&["a", "b"]));
+        assert_eq!(target("<path:kv/data/portal#db>"), Target::Store(store("kv/data/portal", &["db"])));
+        assert_eq!(target("ref+vault://kv/portal#/a/b"), Target::Store(store("kv/portal", &["a", "b"])));
         assert_eq!(
-            target("ref+file://x.yaml#/a"),
-            Target::File { path: "x.yaml".into(), key: vec!["a".into()] }
+            target("ref+openbao://kv/p%20q?instance=b&version=3&namespace=t#/a+"),
+            Target::Store(Address {
+                instance: Some("b".into()),
+                version: Some(3),
+                namespace: Some("t".into()),
+                ..store("kv/p q", &["a"])
+            })
         );
+        assert_eq!(
+            target("<path:kv/p#k#7>"),
+            Target::Store(Address { version: Some(7), ..store("kv/p", &["k"]) })
+        );
+        let key = vec!["a".to_owned()];
+        assert_eq!(
+            target("ref+file://./x.yaml#/a"),
+            Target::File { path: "./x.yaml".into(), key: key.clone() }
+        );
+        assert_eq!(target("ref+sops://x.yaml#/a"), Target::Sops { path: "x.yaml".into(), key });
         assert_eq!(target("ref+env://X+"), Target::Env { instance: None, name: "X".into() });
-        assert_eq!(parse("<path:kv/p#k | base64decode>").unwrap().modifiers, [Modifier::Base64Decode]);
+        assert_eq!(
+            target("ref+k8s://v1/Secret/ns/name/key"),
+            Target::Cluster { namespace: "ns".into(), name: "name".into(), key: "key".into() }
+        );
+        let both = ["<path:kv/data/p#a | base64decode>", "secretref+vault://kv/p#/a"]
+            .map(|text| target(text).address());
+        assert_eq!(both, ["kv/p#a", "kv/p#a"]);
+    }
+
+    #[test]
+    fn what_is_done_to_a_value_is_read() {
+        let read = |text| Reference::parse(text, None).unwrap();
+        assert_eq!(read("<path:kv/p#k | base64decode|  indent 4>").modifiers.len(), 2);
+        assert_eq!(
+            read("ref+vault://kv/p?decode=base64&encoding=base64&trim=nl&type=int#/k").modifiers.len(),
+            3
+        );
+        assert_eq!(read("ref+vault://kv/p?type=int#/k").shape, Shape::Int);
+        assert_eq!(read("ref+vault://kv/p?optional=true#/k").missing.as_deref(), Some(""));
+        assert_eq!(read("ref+vault://kv/p?default=a%20b#/k").missing.as_deref(), Some("a b"));
+        assert_eq!(read("<path:kv/p#k | jsonPath {.a|b} | jsonParse>").shape, Shape::Json);
+    }
+
+    #[test]
+    fn generic_ones_need_the_annotation() {
+        let generic = Generic { path: "kv/data/p".into(), version: Some("2".into()), remove_missing: true };
+        let read = Reference::parse("< db-password | base64encode >", Some(&generic)).unwrap();
+        assert_eq!(
+            read.target,
+            Target::Store(Address { version: Some(2), ..store("kv/data/p", &["db-password"]) })
+        );
+        assert_eq!(read.missing.as_deref(), Some(""));
+        assert!(Reference::parse("<k>", None).is_err());
+        assert!(Reference::parse("<k>", Some(&Generic { path: "kv".into(), ..generic })).is_err());
     }
 
     #[test]
@@ -251,16 +297,32 @@ mod tests {
             "<path:kv/p>",
             "<path:kv#k>",
             "<path:kv/p#k|rot13>",
-            "<path:kv/p#k#3>",
+            "<path:kv/p#k#x>",
+            "<path:kv/../sys/p#k>",
+            "<path:kv//p#k>",
+            "<path:kv/p#k | indent>",
+            "<path:kv/p#k | jsonPath {.a[?(@.b)]}>",
             "ref+gopher://x",
+            "ref+exec://x",
+            "ref+echo://x",
             "ref+env://",
             "ref+vault://kv/p",
+            "ref+vault://kv/%2e%2e/p#/k",
+            "ref+vault://kv/p?version=x#/k",
+            "ref+vault://kv/p?version=1&version=2#/k",
+            "ref+vault://kv/p?type=xml#/k",
+            "ref+vault://kv/p%zz#/k",
+            "ref+vault://kv/ref+env://X",
             "ref+file://x?y=z",
             "ref+file://x#",
             "ref+file://x#/",
             "ref+env://A:b@c",
+            "ref+k8s://v1/ConfigMap/ns/name/key",
+            "ref+vault:kv",
         ] {
-            assert!(parse(text).is_err(), "{text}");
+            assert!(Reference::parse(text, None).is_err(), "{text}");
         }
+        let told = Reference::parse("ref+vault://kv/p?address=http://evil#/k", None).unwrap_err();
+        assert!(told.contains("instance"), "{told}");
     }
 }

@@ -70,7 +70,7 @@ impl Seal {
 
     /// The field's text with plain values in place of their tokens; `None` where it has none.
     fn view(&self, key: u32, pointer: &str, text: &str) -> Option<(Zeroizing<String>, Wrap)> {
-        let encoded = |inner: &str| Zeroizing::new(Encoding::Base64.encode(&self.opened(inner)));
+        let encoded = |inner: &str| Zeroizing::new(Encoding::Base64.encode(&self.as_plain(inner)));
         if let Some(inner) = self.sealed_within(key, pointer, text) {
             return Some((encoded(&inner), Wrap::Text));
         }
@@ -79,11 +79,11 @@ impl Seal {
         }
         match self.tokens.get(text).map(|issued| &issued.content) {
             Some(Content::Encoded(inner, Encoding::Base64)) => Some((encoded(inner), Wrap::Token)),
-            _ => Some((self.opened(text), Wrap::None)),
+            _ => Some((self.as_plain(text), Wrap::None)),
         }
     }
 
-    fn opened(&self, text: &str) -> Zeroizing<String> {
+    fn as_plain(&self, text: &str) -> Zeroizing<String> {
         let mut out = Zeroizing::new(String::with_capacity(text.len()));
         for piece in token::pieces(text) {
             match piece {
@@ -104,11 +104,7 @@ impl Seal {
         let within = if field == Field::Data && wrap == Wrap::None { decode(text) } else { None };
         // References of an object that asked to be left alone are text as any other.
         let ignored = self.ignored.contains(&at.0);
-        let known = |text: &str| {
-            self.places
-                .get(at)
-                .is_some_and(|place| place.references.iter().any(|reference| reference == text))
-        };
+        let known = |text: &str| self.places.get(at).is_some_and(|place| place.references.contains(text));
         let found = if ignored { Vec::new() } else { reference::find(inner) };
         let invented = found.iter().any(|range| !known(&inner[range.clone()]))
             || within.as_deref().is_some_and(|text| !ignored && !reference::find(text).is_empty());
@@ -175,7 +171,8 @@ mod tests {
     use lathe_manifest::json;
 
     use super::*;
-    use crate::seal::Fill;
+    use crate::fill::Fill;
+    use crate::rules::Rules;
 
     fn secret(data: &str) -> Object {
         let text = format!(r#"{{"apiVersion":"v1","kind":"Secret","metadata":{{"name":"s"}},{data}}}"#);
@@ -188,7 +185,7 @@ mod tests {
 
     /// Seals, opens references as the secrets plugin would, reveals, lets the function change each text, conceals and fills.
     fn through(object: &Object, change: impl Fn(&str) -> String) -> (Seal, Object, Object) {
-        let mut seal = Seal::new(&["test"]);
+        let mut seal = Seal::new(&["test"], Rules::default());
         let mut sealed = object.clone();
         seal.seal(0, &mut sealed);
         let mut left = seal.reveal(0, &sealed);
@@ -199,7 +196,7 @@ mod tests {
         }
         seal.conceal(0, "x", &sealed, &mut left);
         let concealed = left.clone();
-        assert!(seal.fill(0, &mut left, &mut Fill::References).is_ok());
+        assert!(seal.fill(0, &mut left, &Fill::References).is_ok());
         (seal, concealed, left)
     }
 
@@ -207,7 +204,7 @@ mod tests {
     fn what_is_left_alone_is_sealed_as_it_was() {
         let object =
             secret(r#""data":{"a":"aHVudGVy"},"stringData":{"b":"hunter","c":"u:ref+vault://kv/a#b@h"}"#);
-        let mut seal = Seal::new(&["test"]);
+        let mut seal = Seal::new(&["test"], Rules::default());
         let mut sealed = object.clone();
         seal.seal(0, &mut sealed);
         let revealed = seal.reveal(0, &sealed);
@@ -252,7 +249,7 @@ mod tests {
     fn what_was_opened_and_encoded_is_sealed_and_filled() {
         // base64 of `u:ref+vault://kv/a#b`, opened as the secrets plugin opens it.
         let object = secret(r#""data":{"a":"dTpyZWYrdmF1bHQ6Ly9rdi9hI2I=","c":"aHVudGVy"}"#);
-        let mut seal = Seal::new(&["test"]);
+        let mut seal = Seal::new(&["test"], Rules::default());
         let mut sealed = object.clone();
         seal.seal(0, &mut sealed);
         let inner = String::from_utf8(encoding::decode(&text(&sealed, "/data/a")).unwrap()).unwrap();
@@ -266,7 +263,7 @@ mod tests {
         assert_eq!(view, format!("u:{token}"));
         let fill = |seal: &Seal, mut object: Object| {
             assert!(seal.verify([(0, &object)].into_iter(), true).is_empty());
-            assert!(seal.fill(0, &mut object, &mut Fill::References).is_ok());
+            assert!(seal.fill(0, &mut object, &Fill::References).is_ok());
             String::from_utf8(encoding::decode(&text(&object, "/data/a")).unwrap()).unwrap()
         };
         // Another field was written, as a plugin writes single fields: this one is sealed still.

@@ -1,13 +1,15 @@
 //! The table of tokens: what was sealed, opened and encoded, and for which place.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 
 use lathe_manifest::{Identity, Object, Pointer, Value, digest, pointer};
 use zeroize::Zeroizing;
 
 use crate::encoding::{self, Encoding};
 use crate::error::{SecretError, SecretErrorKind};
-use crate::reference::{self, Reference};
+use crate::reference::{self, Generic, Reference};
+use crate::rules::Rules;
 use crate::token::{self, Piece};
 
 /// A plugin may name any text as a pointer; of longer ones the beginning has to do.
@@ -29,7 +31,13 @@ pub struct Seal {
     touched: BTreeSet<At>,
     /// Objects of the input that asked to be left alone; an annotation that comes later asks in vain.
     pub(crate) ignored: BTreeSet<u32>,
+    /// What the annotations of objects say of `<KEY>`.
+    generic: BTreeMap<u32, Generic>,
+    pub(crate) rules: Rules,
     pub(crate) refusals: Vec<SecretError>,
+    warnings: BTreeSet<String>,
+    /// Entries of the mapping that stood for something.
+    used: BTreeSet<usize>,
 }
 
 /// A token that was handed out.
@@ -55,7 +63,7 @@ pub(crate) enum Content {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Place {
     /// References in the field's text, as written.
-    pub(crate) references: Vec<String>,
+    pub(crate) references: BTreeSet<String>,
     /// Whether secrets may stand in the field.
     pub(crate) sink: bool,
     /// Whether the references stand in the field's base64.
@@ -66,26 +74,9 @@ pub(crate) struct Place {
     pub(crate) settled: bool,
 }
 
-/// What is put in place of tokens.
-pub enum Fill<'a> {
-    /// References as they were written, and plain values as they stood.
-    References,
-    /// Values; the function resolves a reference or says why it cannot.
-    Values(&'a mut dyn FnMut(&Reference) -> Result<Zeroizing<String>, String>),
-}
-
-/// What filling an object has put into it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Filled {
-    /// How many fields hold plain text of the input.
-    pub plain: usize,
-    /// How many fields hold references, or values of them.
-    pub references: usize,
-}
-
 impl Seal {
     /// A table whose tokens follow from this text, which names lock and environment, and from the input.
-    pub fn new(derivation: &[&str]) -> Self {
+    pub fn new(derivation: &[&str], rules: Rules) -> Self {
         let parts: Vec<&[u8]> = derivation.iter().map(|part| part.as_bytes()).collect();
         Self {
             derivation: digest::base32(&digest::of_parts(&parts), 52),
@@ -96,7 +87,11 @@ impl Seal {
             twins: HashMap::new(),
             touched: BTreeSet::new(),
             ignored: BTreeSet::new(),
+            generic: BTreeMap::new(),
+            rules,
             refusals: Vec::new(),
+            warnings: BTreeSet::new(),
+            used: BTreeSet::new(),
         }
     }
 
@@ -121,6 +116,9 @@ impl Seal {
         if ignored {
             self.ignored.insert(key);
         }
+        if let Some(generic) = generic(object).filter(|_| !ignored) {
+            self.generic.insert(key, generic);
+        }
         let secret = object.is_secret();
         for pointer in if secret { fields_without_text(&object.value) } else { Vec::new() } {
             self.refuse(&(key, pointer), SecretErrorKind::NotText);
@@ -129,7 +127,8 @@ impl Seal {
         pointer::each_string(&object.value, &mut |pointer, text| {
             let field = secret.then(|| secret_field(pointer)).flatten();
             let at = (key, pointer.to_owned());
-            if let Some(new) = self.seal_text(&at, text, field, ignored) {
+            let sink = field.is_some() || self.rules.is_sink(object, pointer);
+            if let Some(new) = self.seal_text(&at, text, field, sink, ignored) {
                 sealed.push((at.1, new));
             }
         });
@@ -142,7 +141,14 @@ impl Seal {
         }
     }
 
-    fn seal_text(&mut self, at: &At, text: &str, field: Option<Field>, ignored: bool) -> Option<String> {
+    fn seal_text(
+        &mut self,
+        at: &At,
+        text: &str,
+        field: Option<Field>,
+        sink: bool,
+        ignored: bool,
+    ) -> Option<String> {
         let mut decoded = None;
         if field == Some(Field::Data)
             && let Some(bytes) = encoding::decode(text)
@@ -159,12 +165,17 @@ impl Seal {
             }
         }
         let inner = decoded.as_deref().unwrap_or(text);
-        let found =
-            if ignored || field == Some(Field::LastApplied) { Vec::new() } else { reference::find(inner) };
+        let found = if ignored || field == Some(Field::LastApplied) {
+            Vec::new()
+        } else {
+            self.find(at, inner, sink)
+        };
+        if !ignored && field != Some(Field::LastApplied) {
+            self.look_for_residue(at, inner, &found, field.is_some());
+        }
         if !found.is_empty() {
             let references = found.iter().map(|range| inner[range.clone()].to_owned()).collect();
-            let place =
-                Place { references, sink: field.is_some(), encoded: decoded.is_some(), ..Place::default() };
+            let place = Place { references, sink, encoded: decoded.is_some(), ..Place::default() };
             self.places.insert(at.clone(), place);
         }
         field?;
@@ -176,12 +187,14 @@ impl Seal {
         } else {
             let mut out = String::with_capacity(inner.len() + token::LENGTH);
             let mut from = 0;
+            let mut open = false;
             for (index, range) in found.iter().enumerate() {
-                self.seal_between(at, index, &inner[from..range.start], from > 0, &mut out);
+                self.seal_between(at, index, &inner[from..range.start], open, &mut out);
+                open = !inner[range.clone()].ends_with(['+', '>']);
                 out.push_str(&inner[range.clone()]);
                 from = range.end;
             }
-            self.seal_between(at, found.len(), &inner[from..], true, &mut out);
+            self.seal_between(at, found.len(), &inner[from..], open, &mut out);
             if decoded.is_some() { Encoding::Base64.encode(&out) } else { out }
         };
         let place = self.places.entry(at.clone()).or_default();
@@ -190,9 +203,62 @@ impl Seal {
         Some(sealed)
     }
 
-    /// Seals the text beside references. The character that ends a reference stays, or the reference would not end there.
-    fn seal_between(&mut self, at: &At, index: usize, text: &str, after_reference: bool, out: &mut String) {
-        let ends = text.chars().next().filter(|_| after_reference).map_or(0, char::len_utf8);
+    /// Where references stand in a text of an object.
+    fn find(&mut self, at: &At, text: &str, sink: bool) -> Vec<Range<usize>> {
+        if !self.generic.contains_key(&at.0) {
+            return reference::find(text);
+        }
+        let keys = if sink { reference::Keys::Any } else { reference::Keys::Plain };
+        let found = reference::find_generic(text, keys);
+        let is_whole = |found: &[Range<usize>]| matches!(found, [range] if *range == (0..text.len()));
+        if sink || is_whole(&found) {
+            return found;
+        }
+        if reference::looks_like_generic(text) {
+            let told =
+                "`<…>` stands here as text; in this object it would be a reference where a secret may stand";
+            self.warnings.insert(format!("{} {}: {told}", self.label(at.0), at.1));
+        }
+        reference::find(text)
+    }
+
+    /// Tells what looks like a reference or an encrypted value beside the references.
+    fn look_for_residue(&mut self, at: &At, text: &str, found: &[Range<usize>], is_secret: bool) {
+        let mut from = 0;
+        let ends = found.iter().map(|range| (range.start, range.end)).chain([(text.len(), text.len())]);
+        let mut what = None;
+        for (start, end) in ends {
+            let between = text.get(from..start).unwrap_or_default();
+            what = what.or_else(|| reference::residue(between));
+            if is_secret && self.has_generic(at.0) && reference::has_brackets(between) {
+                what = what.or(Some("<"));
+            }
+            from = end;
+        }
+        match what {
+            Some(what) if is_secret => self.refuse(at, SecretErrorKind::Residue { what }),
+            Some(what) => {
+                let told =
+                    format!("`{what}` stands here and begins nothing that can be read; it stays as it is");
+                self.warnings.insert(format!("{} {}: {told}", self.label(at.0), at.1));
+            }
+            None => {}
+        }
+    }
+
+    /// Whether an entry of the mapping stood for something.
+    pub fn has_used(&self, entry: usize) -> bool {
+        self.used.contains(&entry)
+    }
+
+    /// What the user should look at: texts that are nearly references.
+    pub fn warnings(&self) -> impl Iterator<Item = &str> {
+        self.warnings.iter().map(String::as_str)
+    }
+
+    /// Seals the text beside references. The character that ends a reference that is `open` stays, or it would not end there.
+    fn seal_between(&mut self, at: &At, index: usize, text: &str, open: bool, out: &mut String) {
+        let ends = text.chars().next().filter(|_| open).map_or(0, char::len_utf8);
         out.push_str(&text[..ends]);
         if ends < text.len() {
             let token = self.issue_plain(at, index, &text[ends..]);
@@ -224,19 +290,50 @@ impl Seal {
         if self.tokens.contains_key(&token) {
             return token;
         }
-        let place =
-            self.places.get(&at).filter(|place| place.references.iter().any(|known| known == reference));
+        let place = self.places.get(&at).filter(|place| place.references.contains(reference));
         let content = match place.map(|place| place.sink) {
             None => self.refused(&at, SecretErrorKind::NotInInput),
             Some(false) => self.refused(&at, SecretErrorKind::Sink),
-            Some(true) => match reference::parse(reference) {
+            Some(true) => match self.read(key, reference) {
                 Ok(reference) => Content::Reference(Box::new(reference)),
-                Err(why) => self.refused(&at, SecretErrorKind::Syntax { why }),
+                Err(kind) => self.refused(&at, kind),
             },
         };
         self.touched.insert(at.clone());
         self.tokens.insert(token.clone(), Issued { at: Some(at), content });
         token
+    }
+
+    /// The reference that the text is in an object, mapped to what it stands for.
+    fn read(&mut self, key: u32, text: &str) -> Result<Reference, SecretErrorKind> {
+        let read =
+            Reference::parse(text, self.generic.get(&key)).map_err(|why| SecretErrorKind::Syntax { why })?;
+        let mapped = self.rules.mapping.apply(read).map_err(|why| SecretErrorKind::Syntax { why })?;
+        let (reference, entry) =
+            mapped.ok_or_else(|| SecretErrorKind::Unmapped { reference: text.to_owned() })?;
+        self.used.extend(entry);
+        Ok(reference)
+    }
+
+    /// Whether `<KEY>` is a reference in an object.
+    pub(crate) fn has_generic(&self, key: u32) -> bool {
+        self.generic.contains_key(&key)
+    }
+
+    /// What a reference of an object asks for; `None` where it is malformed.
+    pub fn address(&self, key: u32, text: &str) -> Option<String> {
+        let read = Reference::parse(text, self.generic.get(&key));
+        read.ok().map(|reference| reference.target.address())
+    }
+
+    /// Object key, pointer and reference of each that a plugin has opened.
+    pub fn opened(&self) -> impl Iterator<Item = (u32, &str, &Reference)> {
+        self.tokens.values().filter_map(|issued| match (&issued.at, &issued.content) {
+            (Some((key, pointer)), Content::Reference(reference)) => {
+                Some((*key, pointer.as_str(), &**reference))
+            }
+            _ => None,
+        })
     }
 
     /// A token for a text with tokens, encoded; bound to the one place that they are bound to.
@@ -304,103 +401,6 @@ impl Seal {
         &self.refusals
     }
 
-    /// Puts into the object what its tokens stand for.
-    pub fn fill(
-        &self,
-        key: u32,
-        object: &mut Object,
-        fill: &mut Fill<'_>,
-    ) -> Result<Filled, Vec<SecretError>> {
-        let mut filled = Filled::default();
-        let (mut errors, mut texts) = (Vec::new(), Vec::new());
-        pointer::each_string(&object.value, &mut |pointer, text| {
-            let sealed = self.sealed_within(key, pointer, text);
-            if sealed.is_none() && !text.contains(token::PREFIX) {
-                return;
-            }
-            let mut here = Filled::default();
-            let value = match &sealed {
-                // Nobody opened the references, so the tokens beside them stand within the base64 still.
-                Some(inner) => self
-                    .evaluate(inner, fill, &mut here)
-                    .map(|text| Zeroizing::new(Encoding::Base64.encode(&text))),
-                None => self.evaluate(text, fill, &mut here),
-            };
-            filled.plain += here.plain.min(1);
-            filled.references += here.references.min(1);
-            match value {
-                Ok(value) => texts.push((pointer.to_owned(), value)),
-                Err(kind) => {
-                    errors.push(SecretError { object: self.label(key), pointer: pointer.to_owned(), kind });
-                }
-            }
-        });
-        if !errors.is_empty() {
-            return Err(errors);
-        }
-        for (pointer, text) in texts {
-            if let Some(place) =
-                Pointer::parse(&pointer).ok().as_ref().and_then(|p| p.get_mut(&mut object.value))
-            {
-                *place = Value::from(text.as_str());
-            }
-        }
-        Ok(filled)
-    }
-
-    /// The text within the base64 of a field whose references nobody opened.
-    pub(crate) fn sealed_within(&self, key: u32, pointer: &str, text: &str) -> Option<String> {
-        let place = self.places.get(&(key, pointer.to_owned()))?;
-        if !place.encoded || text.contains(token::PREFIX) {
-            return None;
-        }
-        String::from_utf8(encoding::decode(text)?).ok()
-    }
-
-    fn evaluate(
-        &self,
-        text: &str,
-        fill: &mut Fill<'_>,
-        filled: &mut Filled,
-    ) -> Result<Zeroizing<String>, SecretErrorKind> {
-        let mut out = Zeroizing::new(String::with_capacity(text.len()));
-        for piece in token::pieces(text) {
-            let token = match piece {
-                Piece::Text(text) => {
-                    out.push_str(text);
-                    continue;
-                }
-                Piece::Broken(_) => return Err(SecretErrorKind::Forged),
-                Piece::Token(token) => token,
-            };
-            match self.tokens.get(token).map(|issued| &issued.content) {
-                Some(Content::Plain(value)) => {
-                    filled.plain += 1;
-                    out.push_str(value);
-                }
-                Some(Content::Reference(reference)) => {
-                    filled.references += 1;
-                    match fill {
-                        Fill::References => out.push_str(&reference.text),
-                        Fill::Values(resolve) => {
-                            let value = resolve(reference);
-                            out.push_str(&value.map_err(|why| SecretErrorKind::Resolve {
-                                reference: reference.text.to_string(),
-                                why,
-                            })?);
-                        }
-                    }
-                }
-                Some(Content::Encoded(inner, encoding)) => {
-                    let inner = self.evaluate(inner, fill, filled)?;
-                    out.push_str(&Zeroizing::new(encoding.encode(&inner)));
-                }
-                Some(Content::Refused) | None => return Err(SecretErrorKind::Forged),
-            }
-        }
-        Ok(out)
-    }
-
     /// Whether the token is the answer to a call that was refused, which has been told.
     pub(crate) fn is_refused(&self, token: &str) -> bool {
         self.tokens.get(token).is_some_and(|issued| matches!(issued.content, Content::Refused))
@@ -463,8 +463,23 @@ fn fields_without_text(secret: &Value) -> Vec<String> {
     found
 }
 
-/// Whether the object asks that references in it be left as text.
+/// What the annotations of argocd-vault-plugin say. A definition's texts are documentation.
+fn generic(object: &Object) -> Option<Generic> {
+    let annotation = |name: &str| object.value.str_at(&["metadata", "annotations", name]);
+    let path =
+        annotation("avp.kubernetes.io/path").filter(|_| object.kind() != "CustomResourceDefinition")?;
+    Some(Generic {
+        path: path.to_owned(),
+        version: annotation("avp.kubernetes.io/secret-version").map(ToOwned::to_owned),
+        remove_missing: annotation("avp.kubernetes.io/remove-missing") == Some("true"),
+    })
+}
+
+/// Whether the object asks that references in it be left as text, or is a definition, whose texts are documentation.
 fn is_ignored(object: &Object) -> bool {
+    if object.kind() == "CustomResourceDefinition" {
+        return true;
+    }
     let annotation = |name: &str| object.value.str_at(&["metadata", "annotations", name]);
     annotation("avp.kubernetes.io/ignore") == Some("true")
         || annotation("lathe.dev/ignore")

@@ -17,6 +17,7 @@ impl Seal {
         objects: impl Iterator<Item = (u32, &'a Object)>,
         resolving: bool,
     ) -> Vec<SecretError> {
+        let resolving = resolving || self.rules.mapping.is_closed();
         let mut errors: BTreeSet<SecretError> = self.refusals.iter().cloned().collect();
         for (key, object) in objects {
             let mut note = |pointer: &str, kind| {
@@ -34,13 +35,15 @@ impl Seal {
                 }
                 let sealed = self.sealed_within(key, pointer, text);
                 let text = sealed.as_deref().unwrap_or(text);
-                for range in if ignored { Vec::new() } else { reference::find(text) } {
+                for range in if ignored { Vec::new() } else { self.standing(key, pointer, text) } {
                     if let Some(kind) = self.reference_here(key, &text[range], resolving) {
                         note(pointer, kind);
                     }
                 }
             });
-            if !object.is_secret() && self.settled(key).next().is_some() {
+            let stays =
+                |pointer: &str| is_secret_field(object, pointer) || self.rules.is_sink(object, pointer);
+            if self.settled(key).any(|(pointer, _)| !stays(pointer)) {
                 note("/kind", SecretErrorKind::Moved { from: self.label(key) });
             }
             for (pointer, joined) in self.settled(key) {
@@ -66,7 +69,12 @@ impl Seal {
                 _ if self.is_refused(token) => None,
                 None => Some(SecretErrorKind::Forged),
                 // A plugin may have made another kind of object of it.
-                Some(at) if *at == here && is_secret_field(object, pointer) => None,
+                Some(at)
+                    if *at == here
+                        && (is_secret_field(object, pointer) || self.rules.is_sink(object, pointer)) =>
+                {
+                    None
+                }
                 Some((from, pointer)) => {
                     Some(SecretErrorKind::Moved { from: format!("{} {pointer}", self.label(*from)) })
                 }
@@ -75,12 +83,29 @@ impl Seal {
         token::pieces(text).into_iter().filter_map(wrong).collect()
     }
 
+    /// The references that stand in a text still; of generic ones those that were the input's, for any text may look like one.
+    fn standing(&self, key: u32, pointer: &str, text: &str) -> Vec<std::ops::Range<usize>> {
+        let mut found = reference::find(text);
+        if self.has_generic(key)
+            && let Some(place) = self.places.get(&(key, pointer.to_owned()))
+        {
+            let generic = reference::find_generic(text, reference::Keys::Any);
+            let inline =
+                |range: &std::ops::Range<usize>| found.iter().any(|known| known.start == range.start);
+            let known = generic
+                .into_iter()
+                .filter(|range| !inline(range) && place.references.contains(&text[range.clone()]));
+            let known: Vec<_> = known.collect();
+            found.extend(known);
+        }
+        found
+    }
+
     /// What is wrong with a reference that still stands as text. Its field may have moved within the object, as when a
     /// list grew before it.
     fn reference_here(&self, key: u32, reference: &str, resolving: bool) -> Option<SecretErrorKind> {
         let places = self.places.range((key, String::new())..(key.saturating_add(1), String::new()));
-        let mut known =
-            places.filter(|(_, place)| place.references.iter().any(|r| r == reference)).peekable();
+        let mut known = places.filter(|(_, place)| place.references.contains(reference)).peekable();
         if known.peek().is_none() {
             return Some(SecretErrorKind::Invented);
         }
@@ -129,9 +154,9 @@ fn token_keys(value: &Value) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::Encoding;
-    use crate::seal::Fill;
+    use crate::fill::Fill;
+    use crate::rules::Rules;
     use lathe_manifest::json;
-    use zeroize::Zeroizing;
 
     fn object(json: &str) -> Object {
         Object::added(json::parse(json).unwrap()).unwrap()
@@ -157,11 +182,11 @@ mod tests {
 
     /// A Secret whose reference has been opened as the secrets plugin does it.
     fn opened() -> (Seal, Object) {
-        let mut seal = Seal::new(&["test"]);
+        let mut seal = Seal::new(&["test"], Rules::default());
         let mut s = secret(r#""stringData":{"url":"pg://u:hunter2@<path:kv/data/p#x>/db"}"#);
         seal.seal(0, &mut s);
         let sealed = text(&s, "/stringData/url");
-        assert!(!sealed.contains("hunter2") && sealed.contains("<path:kv/data/p#x>/"), "{sealed}");
+        assert!(!sealed.contains("hunter2") && sealed.contains("<path:kv/data/p#x>lathe1x"), "{sealed}");
         let token = seal.open(0, "/stringData/url", "<path:kv/data/p#x>");
         put(&mut s, "/stringData/url", &sealed.replace("<path:kv/data/p#x>", &token));
         seal.settle(|_, pointer| Some(text(&s, pointer)));
@@ -172,18 +197,14 @@ mod tests {
     fn what_stays_in_its_place_is_filled() {
         let (seal, mut s) = opened();
         assert!(kinds(&seal, &s).is_empty());
-        let mut again = s.clone();
-        let filled = seal.fill(0, &mut s, &mut Fill::References).unwrap();
+        let filled = seal.fill(0, &mut s, &Fill::References).unwrap();
         assert_eq!(text(&s, "/stringData/url"), "pg://u:hunter2@<path:kv/data/p#x>/db");
         assert_eq!((filled.plain, filled.references), (1, 1));
-        let mut resolve = |_: &reference::Reference| Ok(Zeroizing::new("ref+env://NOT_SCANNED".to_owned()));
-        seal.fill(0, &mut again, &mut Fill::Values(&mut resolve)).unwrap();
-        assert_eq!(text(&again, "/stringData/url"), "pg://u:hunter2@ref+env://NOT_SCANNED/db");
     }
 
     #[test]
     fn data_holds_the_encoded_form() {
-        let mut seal = Seal::new(&["test"]);
+        let mut seal = Seal::new(&["test"], Rules::default());
         // `a:<path:kv/p#k>` and `root`.
         let mut s = secret(r#""data":{"x":"YTo8cGF0aDprdi9wI2s+","user":"cm9vdA=="}"#);
         seal.seal(0, &mut s);
@@ -193,14 +214,14 @@ mod tests {
         put(&mut s, "/data/x", &whole);
         seal.settle(|_, pointer| Some(text(&s, pointer)));
         assert!(kinds(&seal, &s).is_empty());
-        seal.fill(0, &mut s, &mut Fill::References).unwrap();
+        seal.fill(0, &mut s, &Fill::References).unwrap();
         assert_eq!(text(&s, "/data/x"), "YTo8cGF0aDprdi9wI2s+");
         assert_eq!(text(&s, "/data/user"), "cm9vdA==");
     }
 
     #[test]
     fn references_that_nobody_opens_come_back_as_they_stood() {
-        let mut seal = Seal::new(&["test"]);
+        let mut seal = Seal::new(&["test"], Rules::default());
         // `a:<path:kv/p#k>`, and the same beside plain text.
         let data = r#""data":{"x":"YTo8cGF0aDprdi9wI2s+"},"stringData":{"y":"b:<path:kv/p#k>"}"#;
         let mut s = secret(data);
@@ -215,7 +236,7 @@ mod tests {
                 .iter()
                 .any(|e| e.kind == SecretErrorKind::Altered)
         );
-        seal.fill(0, &mut s, &mut Fill::References).unwrap();
+        seal.fill(0, &mut s, &Fill::References).unwrap();
         assert_eq!(json::to_string(&s.value), json::to_string(&secret(data).value));
     }
 
@@ -231,7 +252,7 @@ mod tests {
 
     #[test]
     fn values_that_are_no_text_are_refused() {
-        let mut seal = Seal::new(&["test"]);
+        let mut seal = Seal::new(&["test"], Rules::default());
         let mut s = secret(r#""stringData":{"pin":1234,"map":{"a":"b"}}"#);
         seal.seal(0, &mut s);
         let told: Vec<&str> = seal.refusals().iter().map(|error| error.pointer.as_str()).collect();
@@ -288,14 +309,14 @@ mod tests {
 
     #[test]
     fn references_outside_of_secrets_and_tokens_in_the_input_are_refused() {
-        let mut seal = Seal::new(&["test"]);
+        let mut seal = Seal::new(&["test"], Rules::default());
         let mut map = object(
             r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"m"},"data":{"a":"ref+env://A"}}"#,
         );
         seal.seal(0, &mut map);
         seal.open(0, "/data/a", "ref+env://A");
         assert!(kinds(&seal, &map).contains(&SecretErrorKind::Sink));
-        let mut seal = Seal::new(&["test"]);
+        let mut seal = Seal::new(&["test"], Rules::default());
         let mut forged = object(
             r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"m"},"data":{"a":"lathe1x"}}"#,
         );
@@ -305,7 +326,7 @@ mod tests {
 
     #[test]
     fn objects_with_only_a_prefix_for_a_name_keep_their_values_apart() {
-        let mut seal = Seal::new(&["test"]);
+        let mut seal = Seal::new(&["test"], Rules::default());
         let make = |value: &str| {
             object(&format!(
                 r#"{{"apiVersion":"v1","kind":"Secret","metadata":{{"generateName":"s-"}},"stringData":{{"a":"{value}"}}}}"#
@@ -315,8 +336,8 @@ mod tests {
         seal.seal(0, &mut one);
         seal.seal(1, &mut two);
         assert!(seal.verify([(0, &one), (1, &two)].into_iter(), true).is_empty());
-        seal.fill(0, &mut one, &mut Fill::References).unwrap();
-        seal.fill(1, &mut two, &mut Fill::References).unwrap();
+        seal.fill(0, &mut one, &Fill::References).unwrap();
+        seal.fill(1, &mut two, &Fill::References).unwrap();
         assert_eq!(
             (text(&one, "/stringData/a").as_str(), text(&two, "/stringData/a").as_str()),
             ("first", "second")
@@ -325,7 +346,7 @@ mod tests {
 
     #[test]
     fn what_kubectl_keeps_in_an_annotation_is_sealed_as_well() {
-        let mut seal = Seal::new(&["test"]);
+        let mut seal = Seal::new(&["test"], Rules::default());
         let mut s = object(
             r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s","annotations":{"kubectl.kubernetes.io/last-applied-configuration":"{\"stringData\":{\"a\":\"hunter2\"}}"}}}"#,
         );
@@ -337,7 +358,7 @@ mod tests {
     #[test]
     fn tokens_follow_from_the_place_and_not_from_the_value() {
         let token = |value: &str, seed| {
-            let mut seal = Seal::new(&[seed]);
+            let mut seal = Seal::new(&[seed], Rules::default());
             let mut s = secret(&format!(r#""data":{{"a":"{value}"}}"#));
             seal.seal(0, &mut s);
             text(&s, "/data/a")

@@ -1,14 +1,16 @@
 //! `apply`: the objects of an environment, on the cluster.
 
 use lathe_cluster::{Action, Apply, Outcome, Owner};
-use lathe_manifest::Object;
-use lathe_pipeline::{Environment, as_is};
+use lathe_manifest::{Object, order};
+use lathe_pipeline::{Environment, Output, as_is};
+use lathe_secrets::{Live, Mask};
 
 use super::project::{self, Project};
 use super::render;
+use super::world::World;
 use crate::cli::{self, DryRun};
 use crate::console::{self, Failure};
-use crate::settings::{Settings, variable};
+use crate::settings::Settings;
 
 /// What is applied, and where to.
 struct Wanted {
@@ -19,6 +21,8 @@ struct Wanted {
     owner: Option<Owner>,
     /// Login clients that the workloads expect.
     clients: Vec<String>,
+    /// Takes values that stand outside of Secrets out of what the server says.
+    mask: Mask,
 }
 
 pub(crate) fn run(flags: &cli::Apply, settings: &Settings) -> anyhow::Result<()> {
@@ -54,7 +58,7 @@ pub(crate) fn run(flags: &cli::Apply, settings: &Settings) -> anyhow::Result<()>
     let told =
         if !failed || outcome.changed || dry_run { tell(&outcome, &wanted.clients, dry_run) } else { Ok(()) };
     // What failed has failed, whether or not somebody reads what is told of the rest.
-    if failed { Err(end(outcome).into()) } else { told }
+    if failed { Err(end(outcome, &wanted.mask).into()) } else { told }
 }
 
 /// The objects of an environment.
@@ -64,16 +68,36 @@ fn rendered(project: &Project, flags: &cli::Apply, settings: &Settings) -> anyho
     let ready = project.ready(false, settings)?;
     let inputs = project.inputs(&flags.source, &environment)?;
     inputs.warnings.iter().for_each(|warning| console::warn(warning));
-    let rendered = project.render(&ready, &environment, Some(&variable)).run(inputs.objects);
+    let world = World::new(project, settings, flags.offline)?.with_cluster(&environment);
+    let cluster = |namespace: &str, name: &str| world.secret(namespace, name);
+    let generated = |wanted: &_| world.generate(wanted);
+    let around = world.surroundings(&cluster, &generated);
+    let read = |namespace: &str, name: &str| {
+        world.noted(if namespace.is_empty() { &environment.namespace } else { namespace }, name)
+    };
+    let live = Live { read: &read };
+    let stamp = || world.checksum_key();
+    let live = flags.keep_live_secrets.then_some(&live);
+    let output = Output::Values { around: &around, live, stamp: Some(&stamp) };
+    let rendered = project.render(&ready, &environment, output).run(inputs.objects);
     rendered.report.warnings.iter().for_each(|warning| console::warn(warning));
     if !rendered.report.problems.is_empty() {
         return Err(render::refused(&rendered.report.problems, "nothing is applied").into());
     }
     let clients = rendered.report.clients.iter();
     let clients = clients.map(|declared| format!("client {}", declared.intent.name)).collect();
-    let objects = rendered.objects.into_iter().map(|(_, object)| object).collect();
+    let mut objects: Vec<Object> = rendered.objects.into_iter().map(|(_, object)| object).collect();
+    if let Some(kept) = world.keep()? {
+        if objects.iter().any(|object| object.label() == kept.label()) {
+            let told = format!("{}: Lathe keeps what it generates under this name", kept.label());
+            return Err(Failure::refused(told, &[]).into());
+        }
+        objects.push(kept);
+        order::sort(&mut objects);
+    }
     let owner = owner(&environment);
-    Ok(Wanted { objects, namespace: Some(environment.namespace), owner, clients })
+    let mask = Mask::new(&rendered.outside);
+    Ok(Wanted { objects, namespace: Some(environment.namespace), owner, clients, mask })
 }
 
 /// Without a pipeline: the objects as they are.
@@ -94,7 +118,13 @@ fn files(flags: &cli::Apply, settings: &Settings) -> anyhow::Result<Wanted> {
     }
     let objects =
         as_is(inputs.objects).map_err(|problems| render::refused(&problems, "nothing is applied"))?;
-    Ok(Wanted { objects, namespace: settings.namespace.clone(), owner: None, clients: Vec::new() })
+    Ok(Wanted {
+        objects,
+        namespace: settings.namespace.clone(),
+        owner: None,
+        clients: Vec::new(),
+        mask: Mask::default(),
+    })
 }
 
 /// A review's namespace is its own; one that is there already has to say so.
@@ -151,21 +181,28 @@ fn tell(outcome: &Outcome, clients: &[String], dry_run: bool) -> anyhow::Result<
 }
 
 /// What is told of a run that failed, and its exit code.
-fn end(outcome: Outcome) -> Failure {
-    let mut problems: Vec<String> =
-        outcome.failures.iter().map(|failure| format!("{}: {}", failure.object, failure.message)).collect();
+fn end(outcome: Outcome, mask: &Mask) -> Failure {
+    let told =
+        |failure: &lathe_cluster::Failure| mask.hide(&format!("{}: {}", failure.object, failure.message));
+    let mut problems: Vec<String> = outcome.failures.iter().map(told).collect();
     let done = if outcome.changed { "partly applied" } else { "nothing is applied" };
     if let (Some(lost), false) = (&outcome.lost, outcome.changed)
         && problems.is_empty()
     {
         return Failure::usage(format!("{lost}; {done}"));
     }
-    problems.extend(outcome.lost.map(|error| error.to_string()));
+    problems.extend(outcome.lost.map(|error| mask.hide(&error.to_string())));
     let count = problems.len();
     let summary = format!("{count} {}; {done}", if count == 1 { "problem" } else { "problems" });
     let failure = if outcome.changed { Failure::partly(summary) } else { Failure::refused(summary, &[]) };
     let failure = failure.with_problems(problems);
-    if outcome.failures.iter().any(|failure| failure.conflict) {
+    let immutable = |failure: &lathe_cluster::Failure| {
+        failure.object.starts_with("Secret/")
+            && failure.message.contains("field is immutable when `immutable` is set")
+    };
+    if outcome.failures.iter().any(immutable) {
+        failure.with_hint("an immutable Secret cannot be changed: give it another name, or delete it first")
+    } else if outcome.failures.iter().any(|failure| failure.conflict) {
         failure.with_hint("`--force-conflicts` takes the fields over; their managers may take them back")
     } else {
         failure

@@ -1,6 +1,6 @@
 //! `check`: renders each environment without printing it, and tells all that is wrong.
 
-use lathe_pipeline::{Problem, Render};
+use lathe_pipeline::{Output, Problem, Render};
 
 use super::project::{self, Project};
 use super::render;
@@ -25,7 +25,7 @@ pub(crate) fn run(flags: &cli::Check, settings: &Settings) -> anyhow::Result<()>
         };
         inputs.warnings.iter().for_each(|warning| console::warn(warning));
         let count = inputs.objects.len();
-        let render = Render { check: true, ..project.render(&ready, &environment, None) };
+        let render = Render { check: true, ..project.render(&ready, &environment, Output::References) };
         let report = render.run(inputs.objects).report;
         let name = &environment.name;
         report.warnings.iter().for_each(|warning| console::warn(&format!("{name}: {warning}")));

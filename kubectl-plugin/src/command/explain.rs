@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use lathe_manifest::{Object, Pointer};
-use lathe_pipeline::{Plugins, Write};
+use lathe_pipeline::{Output, Plugins, Write};
 
 use super::project::Project;
 use crate::cli;
@@ -17,7 +17,7 @@ pub(crate) fn run(flags: &cli::Explain, settings: &Settings) -> anyhow::Result<(
     let environment = project.environment(&flags.target)?;
     let ready = project.ready(false, settings)?;
     let inputs = project.inputs(&flags.source, &environment)?;
-    let rendered = project.render(&ready, &environment, None).run(inputs.objects);
+    let rendered = project.render(&ready, &environment, Output::References).run(inputs.objects);
     if !rendered.report.problems.is_empty() {
         let count = rendered.report.problems.len();
         console::warn(&format!(

@@ -12,7 +12,9 @@ mod project;
 mod render;
 mod replay;
 mod review;
+mod secrets;
 mod version;
+mod world;
 
 use crate::cli::Command;
 use crate::console;
@@ -30,6 +32,7 @@ pub(crate) fn run(command: &Command, settings: &Settings) -> anyhow::Result<()> 
         Command::Check(flags) => check::run(flags, settings),
         Command::Explain(flags) => explain::run(flags, settings),
         Command::Replay(flags) => replay::run(flags, settings),
+        Command::Secrets(verb) => secrets::dispatch(verb, settings),
         Command::Review(verb) => review::dispatch(verb, settings),
         Command::Plugin(verb) => plugin::dispatch(verb, settings),
         Command::Version(flags) => version::run(flags),

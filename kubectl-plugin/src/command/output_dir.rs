@@ -33,8 +33,12 @@ pub(super) fn write<'a>(
     path: &Path,
     objects: impl Iterator<Item = &'a Object>,
     format: ObjectFormat,
+    private: bool,
 ) -> anyhow::Result<()> {
     let mut texts = texts(objects, format)?;
+    for text in texts.values_mut() {
+        text.secret |= private;
+    }
     let folder = Folder::open(path)?;
     for (name, wanted) in &mut texts {
         wanted.state = folder.state(name)?;

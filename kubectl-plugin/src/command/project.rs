@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use lathe_manifest::ReadOptions;
 use lathe_pipeline::source::{self, Inputs};
 use lathe_pipeline::{
-    Environment, EnvironmentError, Lock, Pipeline, Plugins, Policy, Problem, Render, Variables,
+    Environment, EnvironmentError, Lock, Output, Pipeline, Plugins, Policy, Problem, Render,
 };
 use lathe_runtime::Runtime;
 
@@ -84,7 +84,7 @@ impl Project {
     /// The slot that the file of leases gives the review.
     fn slot(&self, target: &Target, review: Option<&str>) -> anyhow::Result<Option<String>> {
         let (Some(file), Some(review)) = (&target.state, review) else { return Ok(None) };
-        let leases = state::read(file)?;
+        let leases = state::read_or_new(file)?;
         let named = self.review_environment(target);
         let slot = named.and_then(|name| leases.slot(self.pipeline.project(), name, review));
         Ok(slot.map(ToOwned::to_owned))
@@ -212,23 +212,22 @@ impl Project {
         Ok(Ready { plugins, lock, runtime: runtime(settings)? })
     }
 
-    /// A run for an environment; `values` reads what secrets are made of, where they are asked for.
+    /// A run for an environment.
     pub(crate) fn render<'a>(
         &'a self,
         ready: &'a Ready,
         environment: &'a Environment,
-        values: Option<Variables<'a>>,
+        output: Output<'a>,
     ) -> Render<'a> {
         let Ready { plugins, lock, runtime } = ready;
-        let (pipeline, folder) = (&self.pipeline, self.folder.as_path());
+        let pipeline = &self.pipeline;
         Render {
             runtime,
             pipeline,
             environment,
             plugins,
             lock,
-            folder,
-            values,
+            output,
             check: false,
             record: false,
             shuffle: 0,
@@ -277,13 +276,21 @@ fn review_of(target: &Target) -> anyhow::Result<Option<String>> {
     }
 }
 
-/// Holds plugins against all policies.
-pub(crate) fn within_policies(plugins: &Plugins, settings: &Settings) -> anyhow::Result<()> {
-    for file in &settings.policies {
+/// All policies, each with its file's name.
+pub(crate) fn policies(settings: &Settings) -> anyhow::Result<Vec<(String, Policy)>> {
+    let read = |file: &PathBuf| {
         let name = file.display().to_string();
         let bytes = fs::read(file).map_err(|error| Failure::usage(format!("policy {name}: {error}")))?;
         let policy = Policy::parse(&name, &bytes)
             .map_err(|problems| Failure::refused("the policy is wrong", &problems))?;
+        Ok((name, policy))
+    };
+    settings.policies.iter().map(read).collect()
+}
+
+/// Holds plugins against all policies.
+pub(crate) fn within_policies(plugins: &Plugins, settings: &Settings) -> anyhow::Result<()> {
+    for (name, policy) in policies(settings)? {
         let beyond = policy.judge(plugins);
         if !beyond.is_empty() {
             return Err(
@@ -346,17 +353,24 @@ pub(crate) fn write_through(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 
 /// Writes a file so that a reader sees all of the old or all of the new.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    write_as(path, bytes, 0o644)
+}
+
+/// The same, for nobody else to read.
+pub(crate) fn write_privately(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    write_as(path, bytes, 0o600)
+}
+
+fn write_as(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let written = (|| -> anyhow::Result<()> {
-        let mut file =
-            tempfile::Builder::new().prefix(".lathe-").permissions(readable()).tempfile_in(folder)?;
+        let mut file = tempfile::Builder::new()
+            .prefix(".lathe-")
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
+            .tempfile_in(folder)?;
         file.write_all(bytes)?;
         file.persist(path)?;
         Ok(())
     })();
     written.with_context(|| format!("{} cannot be written", path.display()))
-}
-
-fn readable() -> fs::Permissions {
-    std::os::unix::fs::PermissionsExt::from_mode(0o644)
 }

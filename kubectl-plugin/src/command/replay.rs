@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use lathe_manifest::write;
-use lathe_pipeline::{Lock, Plugins, Render, Rendered, Transcript};
+use lathe_pipeline::{Lock, Output, Plugins, Render, Rendered, Transcript};
 use lathe_runtime::Plugin;
 
 use super::project::{self, Project, Ready};
@@ -25,7 +25,7 @@ pub(crate) fn run(flags: &Replay, settings: &Settings) -> anyhow::Result<()> {
     let ready = project.ready_offline(settings)?;
     let objects = project.inputs(&flags.source, &environment)?.objects;
     let rendered = |ready: &Ready, objects| {
-        Render { record: true, ..project.render(ready, &environment, None) }.run(objects)
+        Render { record: true, ..project.render(ready, &environment, Output::References) }.run(objects)
     };
     let again = rendered(&ready, objects.clone());
     // Where the run was refused, what has changed since is the better answer.

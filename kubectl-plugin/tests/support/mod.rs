@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "a skipped test says so")]
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
+pub mod bao;
 pub mod cluster;
 pub mod console;
 pub mod proxy;

@@ -5,11 +5,13 @@
 
 mod base64;
 mod find;
+mod sinks;
 
 use lathe_sdk::secrets::{self, Encoding};
 use lathe_sdk::{Descriptor, Location, Object, Outcome, Request, Scope, Transform, each_string, json};
 
-use find::Piece;
+use find::{Generic, Piece};
+use sinks::Sinks;
 
 /// The plugin.
 pub struct Secrets;
@@ -20,19 +22,22 @@ impl Transform for Secrets {
             name: "secrets",
             version: env!("CARGO_PKG_VERSION"),
             summary: "Replaces secret references in manifests by tokens that the host fills at the very end",
-            config_schema: json!({"type": "object", "additionalProperties": false}),
+            config_schema: json!({
+                "type": "object",
+                "additionalProperties": false,
+                "properties": {"sinks": {"type": "array", "items": {"type": "string"}}},
+            }),
             scope: Scope::Object,
         }
     }
 
     fn transform(request: &Request) -> Result<Outcome, String> {
-        if !request.config.as_object().is_none_or(serde_json::Map::is_empty) {
-            return Err("config: this plugin takes none".to_owned());
-        }
+        let sinks = Sinks::read(request)?;
         let mut outcome = Outcome::default();
         for object in request.objects.iter().filter(|object| !is_ignored(object)) {
+            let generic = is_generic(object);
             each_string(&object.value, &mut |pointer, text| {
-                if let Some(sealed) = seal(object, pointer, text) {
+                if let Some(sealed) = seal(object, pointer, text, generic, &sinks) {
                     outcome.set(object.key, pointer, sealed);
                 }
             });
@@ -44,18 +49,30 @@ impl Transform for Secrets {
 lathe_sdk::register!(Secrets);
 
 /// The text with each reference replaced by its token; `None` where there is no reference.
-fn seal(object: &Object, pointer: &str, text: &str) -> Option<String> {
-    let in_data = object.is("", "Secret") && pointer.starts_with("/data/");
-    if in_data
-        && let Some(sealed) = base64::decode_text(text).and_then(|text| open_all(object, pointer, &text))
+fn seal(object: &Object, pointer: &str, text: &str, generic: bool, sinks: &Sinks) -> Option<String> {
+    let is_secret = object.is("", "Secret");
+    let any = if generic { Generic::Any } else { Generic::No };
+    if is_secret
+        && pointer.starts_with("/data/")
+        && let Some(sealed) = base64::decode_text(text).and_then(|text| open_all(object, pointer, &text, any))
     {
         return Some(secrets::encode(&sealed, Encoding::Base64));
     }
-    if find::may_hold_reference(text) { open_all(object, pointer, text) } else { None }
+    if generic && text.contains('<') {
+        let is_value = is_secret && (pointer.starts_with("/data/") || pointer.starts_with("/stringData/"));
+        if is_value || sinks.cover(object, pointer) {
+            return open_all(object, pointer, text, Generic::Any);
+        }
+        // Elsewhere `<KEY>` is a reference only where nothing stands beside it.
+        if matches!(find::pieces(text, Generic::Plain).as_slice(), [Piece::Reference(_)]) {
+            return open_all(object, pointer, text, Generic::Plain);
+        }
+    }
+    if find::may_hold_reference(text) { open_all(object, pointer, text, Generic::No) } else { None }
 }
 
-fn open_all(object: &Object, pointer: &str, text: &str) -> Option<String> {
-    let pieces = find::pieces(text);
+fn open_all(object: &Object, pointer: &str, text: &str, generic: Generic) -> Option<String> {
+    let pieces = find::pieces(text, generic);
     if !pieces.iter().any(|piece| matches!(piece, Piece::Reference(_))) {
         return None;
     }
@@ -71,8 +88,16 @@ fn open_all(object: &Object, pointer: &str, text: &str) -> Option<String> {
     )
 }
 
-/// Whether the object asks to be left alone.
+/// Whether `<KEY>` is a reference in the object.
+fn is_generic(object: &Object) -> bool {
+    object.value["metadata"]["annotations"]["avp.kubernetes.io/path"].is_string()
+}
+
+/// Whether the object asks to be left alone, or is a definition, whose texts are documentation.
 fn is_ignored(object: &Object) -> bool {
+    if object.kind == "CustomResourceDefinition" {
+        return true;
+    }
     let annotation = |name: &str| object.value["metadata"]["annotations"][name].as_str();
     annotation("avp.kubernetes.io/ignore") == Some("true")
         || annotation("lathe.dev/ignore")

@@ -58,6 +58,18 @@ pub(crate) const REGISTRY: GoModule = GoModule {
     target: None,
 };
 
+/// sops, and age with its key maker, to compare with.
+pub(crate) const SOPS: GoModule = GoModule {
+    name: "sops",
+    programs: &[
+        ("sops", "github.com/getsops/sops/v3/cmd/sops"),
+        ("age", "filippo.io/age/cmd/age"),
+        ("age-keygen", "filippo.io/age/cmd/age-keygen"),
+    ],
+    ldflags: "-s -w",
+    target: None,
+};
+
 /// A KRM function of kustomize's authors, built on their SDK, as a command for WASI.
 pub(crate) const KRM_FUNCTION: GoModule = GoModule {
     name: "krm-function",

@@ -37,6 +37,9 @@ pub(crate) const PYYAML: Libraries = Libraries {
     },
 };
 
+/// `OpenBao`, whose program comes in a package.
+pub(crate) const OPENBAO: Libraries = Libraries { name: "openbao", ..PYYAML };
+
 /// A reader of YAML 1.2 in JavaScript.
 pub(crate) const YAML_1_2: Libraries = Libraries {
     name: "yaml-1.2",

@@ -3,13 +3,14 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use lathe_manifest::{Map, Value};
-use lathe_secrets::provider::Resolver;
-use lathe_secrets::{Fill, SecretErrorKind};
+use lathe_secrets::SecretErrorKind;
 
+use crate::checksum;
 use crate::closure::Search;
 use crate::connect;
 use crate::environment::REVIEW_HOSTS;
 use crate::file::{Acknowledge, SECRETS};
+use crate::output::Output;
 use crate::problem::Problem;
 use crate::render::{Run, SECRETS_ANNOTATION};
 use crate::report::Hit;
@@ -23,7 +24,7 @@ impl Run<'_> {
         let transforms = self.of.pipeline.transforms_in(&self.of.environment.name);
         let opens = transforms.into_iter().any(|(_, transform)| transform.plugin == SECRETS);
         // Where values are asked for, a reference must not pass for one.
-        let resolving = opens || self.of.values.is_some();
+        let resolving = opens || self.of.output.resolves();
         let objects = self.tree.entries.iter().map(|entry| (entry.key, &entry.object));
         let errors = connect::lock(&self.seal).verify(objects, resolving);
         self.report.problems.extend(errors.into_iter().map(Problem::from));
@@ -31,30 +32,51 @@ impl Run<'_> {
 
     /// Puts references or values in place of tokens, and marks objects that still hold references.
     pub(super) fn fill(&mut self) {
-        let seal = connect::lock(&self.seal);
-        let no_variables = |_: &str| None;
-        let variable = self.of.values.unwrap_or(&no_variables);
-        let mut resolver = Resolver::new(&self.of.pipeline.secrets.providers, self.of.folder, variable);
-        let mut resolve = |reference: &_| resolver.resolve(reference);
-        let mut fill = if self.of.values.is_some() { Fill::Values(&mut resolve) } else { Fill::References };
+        let shared = self.seal.clone();
+        let seal = connect::lock(&shared);
+        let there: HashSet<u32> = self.tree.entries.iter().map(|entry| entry.key).collect();
+        // Nobody logs in for a run that is refused anyway.
+        let output = if self.report.problems.is_empty() { self.of.output } else { Output::References };
+        let resolver =
+            output.resolver(&self.of.pipeline.secrets.providers, &seal, |key| there.contains(&key));
+        let noted = std::sync::Mutex::default();
         let mut plain = 0;
         for entry in &mut self.tree.entries {
-            match seal.fill(entry.key, &mut entry.object, &mut fill) {
-                Ok(filled) => plain += filled.plain,
+            match output.write(&seal, entry.key, &mut entry.object, resolver.as_ref(), &noted) {
+                Ok(written) => {
+                    plain += written.filled.plain;
+                    mark(&mut entry.object.value, written.holds_references);
+                }
                 Err(errors) => {
                     // Tokens that are none have been told by `verify`.
                     let new = errors.into_iter().filter(|error| error.kind != SecretErrorKind::Forged);
                     self.report.problems.extend(new.map(Problem::from));
                 }
             }
-            let holds = self.of.values.is_none()
-                && entry.object.is_secret()
-                && seal.holds_references(entry.key, &entry.object);
-            mark(&mut entry.object.value, holds);
         }
+        drop(resolver);
+        if self.report.problems.is_empty()
+            && let Err(why) = checksum::stamp(&mut self.tree.entries, &output, &self.of.environment.namespace)
+        {
+            // The key lies in the cluster, and who may apply may not be let read it.
+            let told = format!(
+                "pods carry no checksum of their Secrets, so a change of these does not make them anew: {why}"
+            );
+            self.report.warnings.push(told);
+        }
+        let noted = noted.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.report.warnings.extend(noted.kept);
+        if let Some(first) = noted.taken.first() {
+            let told = format!(
+                "values that go into `data` as their store has them, and are taken for base64: {} (the first is {first}); `| base64encode`, or `stringData`, is for those that are none",
+                noted.taken.len()
+            );
+            self.report.warnings.push(told);
+        }
+        self.outside = noted.outside;
         // Objects with only a prefix for a name stand by what they hold, which is another thing now.
         self.tree.sort();
-        self.holds_values = plain > 0 || self.of.values.is_some();
+        self.holds_values = plain > 0 || self.of.output.reads_values();
         if plain > 0 {
             let told = format!(
                 "fields of the input's Secrets that hold plain text and are written as they stood: {plain}"

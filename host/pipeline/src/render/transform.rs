@@ -8,7 +8,7 @@ use lathe_runtime::{Limits, PluginError};
 use crate::call::Call;
 use crate::connect::{self, Clients, Secrets};
 use crate::edits::{self, Editor};
-use crate::file::TransformSpec;
+use crate::file::{SECRETS, TransformSpec};
 use crate::plugin::Prepared;
 use crate::problem::Problem;
 use crate::render::{Run, Tables};
@@ -99,7 +99,12 @@ impl Run<'_> {
         if self.of.shuffle > 0 {
             shuffle(self.of.shuffle, &mut keys, &mut objects);
         }
-        let config = json::to_string(&transform.config);
+        let config = if transform.plugin == SECRETS {
+            // Where secrets may stand, the pipeline says in one place.
+            self.of.pipeline.secrets.config()
+        } else {
+            json::to_string(&transform.config)
+        };
         (keys, Request { config, environment: self.of.environment.to_json(), objects })
     }
 

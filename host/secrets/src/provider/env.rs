@@ -1,17 +1,18 @@
 //! Variables of the process environment, by an allow-list.
 
-use zeroize::Zeroizing;
-
-use super::Secret;
+use crate::bytes::SecretBytes;
+use crate::error::Why;
 
 /// The variable's value if the list allows it.
 pub(super) fn read(
     allow: &[String],
     name: &str,
     variable: &dyn Fn(&str) -> Option<String>,
-) -> Result<Secret, String> {
+) -> Result<SecretBytes, Why> {
     if !allow.iter().any(|allowed| allowed == name) {
-        return Err(format!("`{name}` is not in the provider's `allow`"));
+        return Err(Why::Policy(format!("`{name}` is not in the provider's `allow`")));
     }
-    variable(name).map(Zeroizing::new).ok_or_else(|| format!("the variable `{name}` is not set"))
+    variable(name)
+        .map(SecretBytes::from)
+        .ok_or_else(|| Why::NotFound(format!("the variable `{name}` is not set")))
 }

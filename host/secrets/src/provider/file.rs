@@ -3,69 +3,60 @@
 use std::fs;
 use std::path::{Component, Path};
 
-use lathe_manifest::{ReadOptions, Reader, Value};
-use zeroize::Zeroizing;
+use lathe_manifest::{ReadOptions, Reader};
 
-use super::Secret;
+use super::Document;
+use crate::bytes::SecretBytes;
+use crate::error::Why;
+use crate::node::Node;
 
-/// A file that has been read.
-pub(super) struct SecretFile {
-    text: Secret,
-    tree: Result<Value, String>,
+/// Larger files hold nothing that a cluster takes.
+const LARGEST: u64 = 16 << 20;
+
+/// A file below the folder; links may not lead out of it.
+pub(super) fn bytes(folder: &Path, path: &str) -> Result<Vec<u8>, Why> {
+    let relative = Path::new(path);
+    if !relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+        || path.is_empty()
+    {
+        return Err(Why::Policy(format!("the path `{path}` leaves the pipeline's folder")));
+    }
+    let told = |error: std::io::Error| {
+        let told = format!("`{path}` cannot be read: {error}");
+        if error.kind() == std::io::ErrorKind::NotFound {
+            Why::NotFound(told)
+        } else {
+            Why::Unavailable(told)
+        }
+    };
+    let root = fs::canonicalize(folder).map_err(told)?;
+    let real = fs::canonicalize(root.join(relative)).map_err(told)?;
+    if !real.starts_with(&root) {
+        return Err(Why::Policy(format!("the path `{path}` leaves the pipeline's folder by a link")));
+    }
+    let metadata = fs::metadata(&real).map_err(told)?;
+    if !metadata.is_file() {
+        return Err(Why::NotFound(format!("`{path}` is no plain file")));
+    }
+    if metadata.len() > LARGEST {
+        return Err(Why::Size(format!("`{path}` is larger than {} MiB", LARGEST >> 20)));
+    }
+    fs::read(real).map_err(told)
 }
 
-impl SecretFile {
-    /// Reads a file below the folder; links may not lead out of it.
-    pub(super) fn read(folder: &Path, path: &str) -> Result<Self, String> {
-        let relative = Path::new(path);
-        if !relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
-            || path.is_empty()
-        {
-            return Err(format!("the path `{path}` leaves the pipeline's folder"));
-        }
-        let told = |error: std::io::Error| format!("`{path}` cannot be read: {error}");
-        let root = fs::canonicalize(folder).map_err(told)?;
-        let real = fs::canonicalize(root.join(relative)).map_err(told)?;
-        if !real.starts_with(&root) {
-            return Err(format!("the path `{path}` leaves the pipeline's folder by a link"));
-        }
-        if !fs::metadata(&real).map_err(told)?.is_file() {
-            return Err(format!("`{path}` is no plain file"));
-        }
-        let bytes = Zeroizing::new(fs::read(real).map_err(told)?);
-        let text = Zeroizing::new(
-            std::str::from_utf8(&bytes).map_err(|_| format!("`{path}` is no UTF-8 text"))?.to_owned(),
-        );
-        let tree = tree(path, &bytes);
-        Ok(Self { text, tree })
-    }
-
-    /// The value at the end of the way; the whole file for an empty one.
-    pub(super) fn get(&self, way: &[String]) -> Result<Secret, String> {
-        if way.is_empty() {
-            return Ok(self.text.clone());
-        }
-        let tree = self.tree.as_ref().map_err(Clone::clone)?;
-        let mut place = tree;
-        for (depth, key) in way.iter().enumerate() {
-            place = place.get(key).ok_or_else(|| format!("there is no `{}`", way[..=depth].join("/")))?;
-        }
-        match place {
-            Value::String(text) => Ok(Zeroizing::new(text.to_string())),
-            other => Err(format!(
-                "`{}` is of type {}, not text; put it in quotes",
-                way.join("/"),
-                other.type_name()
-            )),
-        }
-    }
+/// The file as a document: whole, and by its keys where it has some.
+pub(super) fn read(folder: &Path, path: &str) -> Result<Document, Why> {
+    let whole = SecretBytes::from(bytes(folder, path)?);
+    let tree = tree(path, whole.expose());
+    Ok(Document { tree: tree.unwrap_or_else(Node::Unreadable), whole: Some(whole), ..Document::default() })
 }
 
-fn tree(path: &str, bytes: &[u8]) -> Result<Value, String> {
+fn tree(path: &str, bytes: &[u8]) -> Result<Node, String> {
     let options = ReadOptions { confidential: true, ..ReadOptions::default() };
     let documents = Reader::documents(options, path, bytes)
         .map_err(|errors| errors.first().map(ToString::to_string).unwrap_or_default())?;
-    documents.into_iter().next().ok_or_else(|| format!("`{path}` is empty"))
+    let first = documents.into_iter().next().ok_or_else(|| format!("`{path}` is empty"))?;
+    Ok(Node::quoted(&first))
 }
 
 #[cfg(test)]
@@ -76,22 +67,27 @@ mod tests {
     fn values_are_found_by_their_way_and_nowhere_else() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("s.yaml"), "portal:\n  a: x\n  num: 12\n").unwrap();
-        let file = SecretFile::read(folder.path(), "s.yaml").unwrap();
-        let way = |parts: &[&str]| parts.iter().map(|&p| p.to_owned()).collect::<Vec<_>>();
-        assert_eq!(file.get(&way(&["portal", "a"])).unwrap().as_str(), "x");
-        assert_eq!(file.get(&way(&["portal", "b"])).unwrap_err(), "there is no `portal/b`");
-        assert!(file.get(&way(&["portal", "num"])).unwrap_err().contains("not text"));
-        assert!(file.get(&[]).unwrap().starts_with("portal:"));
+        let file = read(folder.path(), "s.yaml").ok().unwrap();
+        let get = |parts: &[&str]| {
+            let way: Vec<String> = parts.iter().map(|&part| part.to_owned()).collect();
+            file.get(&way)
+                .and_then(|node| node.into_bytes(false))
+                .map(|bytes| bytes.text().unwrap().to_owned())
+        };
+        assert_eq!(get(&["portal", "a"]).unwrap(), "x");
+        assert_eq!(get(&["portal", "b"]).unwrap_err().to_string(), "there is no `portal/b`");
+        assert!(get(&["portal", "num"]).unwrap_err().to_string().contains("in quotes"));
+        assert!(get(&[]).unwrap().starts_with("portal:"));
     }
 
     #[test]
     fn what_is_wrong_with_the_file_is_told_without_its_text() {
         let head = "apiVersion: v1\nkind: Values\nmetadata: {name: a}\n";
         for text in ["x: 'hunter2' y\n", "hunter2: 1\nhunter2: 2\n", "x: [hunter2\n"] {
-            let told = tree("s.yaml", format!("{head}{text}").as_bytes()).unwrap_err();
+            let told = tree("s.yaml", format!("{head}{text}").as_bytes()).err().unwrap();
             assert!(told.starts_with("s.yaml:") && !told.contains("hunter2"), "{told}");
         }
-        let told = tree("s.json", b"{\"hunter2\": 1, \"hunter2\": 2}").unwrap_err();
+        let told = tree("s.json", b"{\"hunter2\": 1, \"hunter2\": 2}").err().unwrap();
         assert!(told.starts_with("s.json:1:") && !told.contains("hunter2"), "{told}");
     }
 
@@ -103,10 +99,8 @@ mod tests {
         fs::write(folder.path().join("s.yaml"), "a: x\n").unwrap();
         std::os::unix::fs::symlink(folder.path().join("s.yaml"), inner.join("link.yaml")).unwrap();
         for path in ["../s.yaml", "/etc/hostname", "a/../../s.yaml", "link.yaml", ""] {
-            assert!(
-                SecretFile::read(&inner, path).err().unwrap().contains("leaves the pipeline's folder"),
-                "{path}"
-            );
+            let told = bytes(&inner, path).err().unwrap().to_string();
+            assert!(told.contains("leaves the pipeline's folder"), "{path}");
         }
     }
 }

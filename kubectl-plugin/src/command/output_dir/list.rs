@@ -130,7 +130,13 @@ impl Folder {
             match state {
                 State::Gone => drop(file.persist_noclobber(&path).map_err(|error| error.error)?),
                 State::Ours => {
-                    file.as_file().set_permissions(fs::metadata(&path)?.permissions())?;
+                    // What the user set stays, but values are not for all to read.
+                    let mode = match fs::metadata(&path)?.permissions().mode() & 0o7777 {
+                        0o644 if secret => 0o600,
+                        mode if secret => mode & 0o770,
+                        mode => mode,
+                    };
+                    file.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
                     file.persist(&path).map_err(|error| error.error)?;
                 }
                 State::Changed | State::Foreign => bail!("somebody else wrote it just now"),

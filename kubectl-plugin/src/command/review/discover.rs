@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use lathe_pipeline::{Environment, Lock, Pipeline, Plugins, Proposal, Render};
+use lathe_pipeline::{Environment, Lock, Output, Pipeline, Plugins, Proposal, Render};
 
 use crate::cli::{Discover, Source};
 use crate::command::project::{self, within_policies};
@@ -41,8 +41,7 @@ pub(crate) fn run(flags: &Discover, settings: &Settings) -> anyhow::Result<()> {
             environment: &environment,
             plugins: &plugins,
             lock: &Lock::of(&plugins),
-            folder: Path::new(""),
-            values: None,
+            output: Output::References,
             check: false,
             record: false,
             shuffle: 0,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use lathe_pipeline::{Environment, ReviewSummary};
+use lathe_pipeline::{Environment, Output, ReviewSummary};
 
 use crate::cli::{ReviewFormat, Show};
 use crate::command::project::{Project, write_report};
@@ -49,7 +49,7 @@ fn clients(
     }
     let ready = project.ready(false, settings)?;
     let inputs = project.inputs(&flags.source, environment)?;
-    let report = project.render(&ready, environment, None).run(inputs.objects).report;
+    let report = project.render(&ready, environment, Output::References).run(inputs.objects).report;
     if !report.problems.is_empty() {
         let count = report.problems.len();
         console::warn(&format!(

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use lathe_pipeline::Leases;
 
-use crate::command::project::write_atomically;
+use crate::command::project::{write_atomically, write_privately};
 use crate::console::Failure;
 
 /// Changes the leases in the file, which is made if it is missing. Others that change it wait.
@@ -26,7 +26,11 @@ pub(crate) fn change<T>(path: &Path, change: impl FnOnce(&mut Leases) -> T) -> a
     let mut leases = before.clone();
     let done = change(&mut leases);
     if leases != before || bytes.is_empty() {
-        write_atomically(path, leases.to_json().as_bytes())?;
+        if leases.generated.is_empty() {
+            write_atomically(path, leases.to_json().as_bytes())?;
+        } else {
+            write_privately(path, leases.to_json().as_bytes())?;
+        }
     }
     drop(locked);
     Ok(done)
@@ -40,6 +44,11 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Leases> {
     }
     let bytes = fs::read(path).map_err(|error| Failure::usage(format!("{name}: {error}")))?;
     parse(&name, &bytes)
+}
+
+/// The same; a file that is missing holds nothing.
+pub(crate) fn read_or_new(path: &Path) -> anyhow::Result<Leases> {
+    if path.exists() { read(path) } else { Ok(Leases::default()) }
 }
 
 fn parse(name: &str, bytes: &[u8]) -> anyhow::Result<Leases> {
