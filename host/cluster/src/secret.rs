@@ -49,10 +49,15 @@ impl Cluster {
             Err(RequestError::Answered(status)) if status.code == 404 => return Ok(None),
             Err(error) => return Err(error),
         };
-        // What is no Secret has no values.
-        let Ok(live) = serde_json::from_str::<Live>(&text) else { return Ok(None) };
+        // Nothing of the answer is told: it holds values.
+        let unreadable = || RequestError::Unreachable {
+            server: self.server.clone(),
+            why: format!("its answer is not Secret {namespace}/{name}"),
+        };
+        let live: Live = serde_json::from_str(&text).map_err(|_| unreadable())?;
         let data = live.data.unwrap_or_default().into_iter();
-        let data = data.filter_map(|(key, value)| Some((key, STANDARD.decode(value).ok()?)));
-        Ok(Some(Secret { data: data.collect(), annotations: live.metadata.annotations.unwrap_or_default() }))
+        let data = data.map(|(key, value)| Ok((key, STANDARD.decode(value).map_err(|_| unreadable())?)));
+        let data = data.collect::<Result<_, RequestError>>()?;
+        Ok(Some(Secret { data, annotations: live.metadata.annotations.unwrap_or_default() }))
     }
 }

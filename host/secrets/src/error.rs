@@ -150,7 +150,7 @@ pub enum SecretErrorKind {
     Unresolved,
     /// A reference that a review is not let have.
     #[error(
-        "`{reference}`: this environment is a review and does not map it, or no version of it; a review opens no secret of others"
+        "`{reference}`: this environment does not map it, or not this version of it; a review opens no secret of others"
     )]
     Unmapped {
         /// The reference.
@@ -171,6 +171,9 @@ pub enum SecretErrorKind {
     /// Text to encode whose tokens belong to several places, or to none.
     #[error("a plugin asked to encode text that is bound to no one place")]
     Unbound,
+    /// A token that nothing was put in the place of.
+    #[error("a secret token is left here, which is a fault of Lathe's; nothing is written")]
+    Left,
     /// No value could be read.
     #[error("`{reference}`: {why}")]
     Resolve {
@@ -197,7 +200,7 @@ impl SecretErrorKind {
             Self::Unresolved => "secret-unresolved",
             Self::Unmapped { .. } => "secret-policy",
             Self::Moved { .. } => "secret-moved",
-            Self::Forged => "secret-forged",
+            Self::Forged | Self::Left => "secret-forged",
             Self::Altered => "secret-altered",
             Self::Unbound => "secret-unbound",
             Self::Resolve { why, .. } | Self::Unfit(why) => why.code(),

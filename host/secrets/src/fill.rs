@@ -113,11 +113,23 @@ impl Seal {
                 left.push(SecretError {
                     object: self.label(key),
                     pointer: pointer.to_owned(),
-                    kind: SecretErrorKind::Forged,
+                    kind: SecretErrorKind::Left,
                 });
             }
         });
         if left.is_empty() { Ok(filled) } else { Err(left) }
+    }
+
+    /// Whether a line ends where the piece begins, as it stands or as what it stands for.
+    pub(crate) fn starts_line(&self, piece: &Piece<'_>) -> bool {
+        match piece {
+            Piece::Text(text) => text.starts_with('\n'),
+            Piece::Broken(_) => false,
+            Piece::Token(token) => match self.tokens.get(*token).map(|issued| &issued.content) {
+                Some(Content::Plain(value)) => value.starts_with('\n'),
+                _ => false,
+            },
+        }
     }
 
     /// The text within the base64 of a field whose references nobody opened.
@@ -168,7 +180,7 @@ fn put(object: &mut Object, pointer: &str, field: Option<Field>, new: New) -> Re
     Ok(())
 }
 
-/// Takes a field out, and its map where that is a Secret's values and holds nothing more.
+/// Takes a field or an item out.
 fn remove(value: &mut Value, place: &Pointer) {
     let tokens = place.tokens();
     let Some((last, above)) = tokens.split_last() else { return };
@@ -252,7 +264,6 @@ impl<'a> Work<'a> {
     fn whole(&mut self, text: &str, field: Option<Field>) -> Result<Option<New>, SecretErrorKind> {
         let Some(reference) = Self::only_reference(self.seal, text) else { return Ok(None) };
         let Fill::Values { resolver, live, noted } = self.fill else { return Ok(None) };
-        let told = |why| SecretErrorKind::Resolve { reference: reference.text.to_string(), why };
         match resolver.resolve(reference) {
             Err(why) if why.is_missing() && reference.missing.as_deref() == Some("") => Ok(Some(New::Gone)),
             Err(why) if why.is_outage() => {
@@ -270,16 +281,23 @@ impl<'a> Work<'a> {
             }
             Err(why) if why.is_missing() && field.is_none() && reference.shape != Shape::Text => {
                 let Some(default) = &reference.missing else { return Ok(None) };
-                self.filled.references += 1;
-                let value = typed(Node::Text(default.as_str().into()), reference);
-                value.map(|value| Some(New::Value(value))).map_err(told)
+                self.typed(Node::Text(default.as_str().into()), reference).map(Some)
             }
             Ok(node) if field.is_none() && reference.shape != Shape::Text => {
-                self.filled.references += 1;
-                typed(node, reference).map(|value| Some(New::Value(value))).map_err(told)
+                self.typed(node, reference).map(Some)
             }
             _ => Ok(None),
         }
+    }
+
+    /// A value outside of Secrets that is more than text.
+    fn typed(&mut self, node: Node, reference: &Reference) -> Result<New, SecretErrorKind> {
+        let told = |why| SecretErrorKind::Resolve { reference: reference.text.to_string(), why };
+        self.filled.references += 1;
+        if let (Fill::Values { noted, .. }, Ok(bytes)) = (self.fill, node.clone().into_bytes(true)) {
+            noted.lock().unwrap_or_else(PoisonError::into_inner).outside.push(bytes);
+        }
+        typed(node, reference).map(New::Value).map_err(told)
     }
 
     /// The reference that the text is, encoded or not.
@@ -323,11 +341,12 @@ impl<'a> Work<'a> {
                     around.push(token.as_bytes());
                     let rest = match pieces.get(index + 1) {
                         None => Rest::End,
-                        Some(Piece::Text(text)) if text.starts_with('\n') => Rest::LineEnd,
+                        Some(piece) if self.seal.starts_line(piece) => Rest::LineEnd,
                         Some(_) => Rest::Line,
                     };
                     let value = self.reference(reference, rest, &mut out)?;
-                    values.push((token, value));
+                    let escaped = reference.modifiers.last() == Some(&Modifier::JsonEscape);
+                    values.push((token, if escaped { None } else { Some(value) }));
                 }
                 Some(Content::Encoded(inner, encoding)) => {
                     around.push(token.as_bytes());
@@ -346,12 +365,12 @@ impl<'a> Work<'a> {
             }
         }
         if self.filled.references > 0 && matches!(self.fill, Fill::Values { .. }) {
-            keeps_json(&around, &out, &values).map_err(SecretErrorKind::Unfit)?;
+            keeps_json(&around, &values).map_err(SecretErrorKind::Unfit)?;
         }
         Ok(out)
     }
 
-    /// Appends a reference's value, and gives what it says within JSON.
+    /// Appends a reference's value, and gives it.
     fn reference(
         &mut self,
         reference: &Reference,
@@ -385,11 +404,7 @@ impl<'a> Work<'a> {
         } else {
             place(bytes.expose(), rest, out).map_err(told)?;
         }
-        // What is escaped stands for what it was before.
-        let escaped = reference.modifiers.last() == Some(&Modifier::JsonEscape);
-        let meant =
-            bytes.text().filter(|_| escaped).and_then(|text| json::parse(&format!("\"{text}\"")).ok());
-        Ok(meant.as_ref().and_then(Value::as_str).map_or(bytes, SecretBytes::from))
+        Ok(bytes)
     }
 }
 

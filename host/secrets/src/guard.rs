@@ -1,57 +1,84 @@
 //! No value breaks out of the JSON that it stands in, or becomes another one there.
 
-use lathe_manifest::{Value, json};
+use lathe_manifest::json;
 
 use crate::bytes::SecretBytes;
 use crate::error::Why;
 use crate::token::{self, Piece};
 
-/// Tokens of a text and what each has to say where they stand.
-type Values<'a> = [(&'a str, SecretBytes)];
+/// The tokens of a text in their order, and what is put in their place; `None` for what was escaped for JSON.
+pub(crate) type Values<'a> = [(&'a str, Option<SecretBytes>)];
 
-/// A text that is JSON around its references, or lines of it, is the same JSON around their values.
-pub(crate) fn keeps_json(before: &SecretBytes, after: &SecretBytes, values: &Values<'_>) -> Result<(), Why> {
-    let (Some(before), Some(after)) = (before.text(), after.text()) else { return Ok(()) };
-    let (before, after) = (before.trim_start_matches('\u{feff}'), after.trim_start_matches('\u{feff}'));
-    if !before.trim_start().starts_with(['{', '[', '"']) {
+/// Within quotes of a text that looks like JSON, a value means itself; outside of quotes it is one JSON value. `text` has tokens where
+/// values go.
+pub(crate) fn keeps_json(text: &SecretBytes, values: &Values<'_>) -> Result<(), Why> {
+    let Some(text) = text.text() else { return Ok(()) };
+    let text = text.trim_start_matches('\u{feff}');
+    let start = text.trim_start();
+    let is_string = start.starts_with('"') && text.trim_end().ends_with('"');
+    // Templates of Go begin with two braces.
+    if !(start.starts_with(['{', '[']) && !start.starts_with("{{") || is_string) {
         return Ok(());
     }
-    if let Some(tree) = parsed(before) {
-        return if json::parse(after).is_ok_and(|after| is_same(&tree, &after, values)) {
-            Ok(())
-        } else {
-            Err(broken())
-        };
-    }
-    // Lines of JSON, each by itself.
-    let lines: Vec<(&str, &str)> = before.lines().zip(after.lines()).collect();
-    for (before, after) in lines.iter().filter(|(before, _)| before.contains(token::PREFIX)) {
-        if let Some(tree) = parsed(before)
-            && !json::parse(after).is_ok_and(|after| is_same(&tree, &after, values))
-        {
-            return Err(broken());
+    let mut values = values.iter();
+    let (mut within, mut escaped) = (false, false);
+    let mut bare = Vec::new();
+    for piece in token::pieces(text) {
+        match piece {
+            Piece::Text(text) | Piece::Broken(text) => {
+                for c in text.chars() {
+                    match c {
+                        _ if escaped => escaped = false,
+                        '\\' if within => escaped = true,
+                        '"' => within = !within,
+                        _ => {}
+                    }
+                }
+            }
+            Piece::Token(token) => {
+                let Some((_, value)) = values.find(|(known, _)| *known == token) else { continue };
+                match value {
+                    Some(value) if within && !is_itself(value.expose()) => return Err(broken()),
+                    Some(value) if !within => bare.push(value),
+                    _ => {}
+                }
+            }
         }
     }
-    Ok(())
+    let is_value = |value: &SecretBytes| value.text().is_some_and(|text| json::parse(text).is_ok());
+    if bare.into_iter().all(is_value) || !is_json(text) { Ok(()) } else { Err(broken()) }
+}
+
+/// Whether JSON reads the bytes within quotes as they are.
+fn is_itself(value: &[u8]) -> bool {
+    !value.iter().any(|byte| matches!(byte, b'"' | b'\\') || *byte < 0x20)
 }
 
 fn broken() -> Why {
-    let told = "a value breaks the JSON that it stands in, or would be read as another there, for it holds a quote, a backslash or a line feed; `| jsonEscape`, or `encoding=json`, writes it as JSON does";
+    let told = "a value breaks the JSON that it stands in, or would be read as another there, for it holds a quote, a backslash or a line feed, or is no JSON where no quotes are; `| jsonEscape`, or `encoding=json`, writes it for quotes";
     Why::Type(told.to_owned())
 }
 
-/// The text as JSON, tokens that stand outside of quotes in quotes of their own.
-fn parsed(text: &str) -> Option<Value> {
-    if let Ok(tree) = json::parse(text) {
-        return Some(tree);
+/// Whether the text, or each of its lines that holds a token, is JSON once tokens that stand outside of quotes are in some.
+fn is_json(text: &str) -> bool {
+    if quoted(text).is_some_and(|text| json::parse(&text).is_ok()) {
+        return true;
     }
+    let mut lines = text.lines().filter(|line| line.contains(token::PREFIX)).peekable();
+    let is_line = |line: &str| {
+        line.trim_start().starts_with('{') && quoted(line).is_some_and(|line| json::parse(&line).is_ok())
+    };
+    lines.peek().is_some() && lines.all(is_line)
+}
+
+/// The text with quotes around tokens that stand outside of some.
+fn quoted(text: &str) -> Option<zeroize::Zeroizing<String>> {
     let mut quoted = zeroize::Zeroizing::new(String::with_capacity(text.len() + 16));
     let (mut within, mut escaped) = (false, false);
     for piece in token::pieces(text) {
         match piece {
             Piece::Token(token) if !within => {
                 quoted.push('"');
-                quoted.push_str(BARE);
                 quoted.push_str(token);
                 quoted.push('"');
             }
@@ -69,44 +96,5 @@ fn parsed(text: &str) -> Option<Value> {
             }
         }
     }
-    json::parse(&quoted).ok()
-}
-
-/// Marks a token that stands outside of quotes: any one value may stand there.
-const BARE: &str = "\u{e000}";
-
-fn is_same(before: &Value, after: &Value, values: &Values<'_>) -> bool {
-    match (before, after) {
-        (Value::Object(before), Value::Object(after)) => {
-            before.len() == after.len()
-                && before.iter().zip(after.iter()).all(|((a, before), (b, after))| {
-                    (a == b || a.contains(token::PREFIX)) && is_same(before, after, values)
-                })
-        }
-        (Value::Array(before), Value::Array(after)) => {
-            before.len() == after.len()
-                && before.iter().zip(after).all(|(before, after)| is_same(before, after, values))
-        }
-        // Any one value may stand there.
-        (Value::String(before), _) if before.starts_with(BARE) && token::pieces(before).len() == 2 => true,
-        (Value::String(before), Value::String(after)) => {
-            meant(before, values).is_none_or(|meant| *meant == **after)
-        }
-        (before, after) => before == after,
-    }
-}
-
-/// What a text says with its tokens' values; `None` where one of them is not known here.
-fn meant(text: &str, values: &Values<'_>) -> Option<zeroize::Zeroizing<String>> {
-    let mut out = zeroize::Zeroizing::new(String::with_capacity(text.len()));
-    for piece in token::pieces(text) {
-        match piece {
-            Piece::Text(text) | Piece::Broken(text) => out.push_str(text),
-            Piece::Token(token) => {
-                let value = values.iter().find(|(known, _)| *known == token)?;
-                out.push_str(value.1.text()?);
-            }
-        }
-    }
-    Some(out)
+    (!within).then_some(quoted)
 }

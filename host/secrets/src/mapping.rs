@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::modifier::Modifier;
-use crate::reference::{Address, Generated, Reference, Shape, Target, logical, percent};
+use crate::reference::{Address, Generated, Reference, Shape, Target, check_path, logical, percent};
 
 /// What one reference, or all below a path, stands for in an environment.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
@@ -76,7 +76,15 @@ impl Mapping {
     fn add(&mut self, index: usize, entry: &MappedSecret) -> Result<(), String> {
         let stands = match (&entry.to, &entry.generate) {
             (None, Some(generate)) => generated(generate)?,
-            (Some(to), None) if entry.prefix.is_some() => Stands::Path(to.trim_end_matches('/').to_owned()),
+            (Some(to), None) if entry.prefix.is_some() => {
+                let scheme = |text: &str| text.split_once("://").map(|(scheme, _)| scheme.to_owned());
+                let path = to.split_once("://").map_or(to.as_str(), |(_, path)| path).trim_matches('/');
+                let sound = check_path(path).is_ok() && !path.contains(['#', '<', '>', '?', '+']);
+                if scheme(to) != entry.prefix.as_deref().and_then(scheme) || !sound {
+                    return Err(".to: for a prefix it is a path of the same kind".to_owned());
+                }
+                Stands::Path(to.trim_end_matches('/').to_owned())
+            }
             (Some(to), None) => {
                 let read = Reference::parse(to, None).map_err(|why| format!(".to: {why}"))?;
                 if !read.modifiers.is_empty() || read.missing.is_some() || read.shape != Shape::Text {
@@ -84,15 +92,19 @@ impl Mapping {
                         ".to: the modifiers of the reference in the manifest hold; it takes none".to_owned()
                     );
                 }
+                if matches!(read.target, Target::Generated(_)) {
+                    return Err(".to: what is generated is asked for by `generate`".to_owned());
+                }
                 Stands::Reference(read.target)
             }
             _ => return Err(": it takes `to` or `generate`, one of them".to_owned()),
         };
         match (&entry.reference, &entry.prefix) {
             (Some(reference), None) => {
-                let address = written(reference).map_err(|why| format!(".reference: {why}"))?;
-                if self.exact.insert(address, (index, stands)).is_some() {
-                    return Err(".reference: it is mapped twice".to_owned());
+                for address in written(reference).map_err(|why| format!(".reference: {why}"))? {
+                    if self.exact.insert(address, (index, stands.clone())).is_some() {
+                        return Err(".reference: it is mapped twice".to_owned());
+                    }
                 }
             }
             (None, Some(prefix)) => {
@@ -232,17 +244,30 @@ fn generated(generate: &Generate) -> Result<Stands, String> {
     Ok(Stands::Generated { length: generate.length, alphabet })
 }
 
-/// A reference as an entry names it: as written in a manifest, or by what it asks for.
-fn written(text: &str) -> Result<String, String> {
+/// A reference as an entry names it: as written in a manifest, or by what it asks for. The addresses that it may have.
+fn written(text: &str) -> Result<Vec<String>, String> {
     if text.starts_with('<') || text.contains("ref+") {
-        return Ok(Reference::parse(text, None)?.target.address());
+        return Ok(vec![Reference::parse(text, None)?.target.address()]);
     }
-    let (path, key) = text.split_once('#').map_or((text, None), |(path, key)| (path, Some(key)));
-    if key.is_none() && !path.contains("://") {
-        return Err("it is a reference, or what one asks for, such as `kv/portal#password`".to_owned());
+    if text.contains("://") {
+        return Ok(vec![Reference::parse(&format!("ref+{text}"), None)?.target.address()]);
     }
-    let path = if path.contains("://") { path.to_owned() } else { logical(path.trim_matches('/')) };
-    Ok(key.map_or(path.clone(), |key| format!("{path}#{}", key.trim_matches('/'))))
+    let (path, key) = text
+        .split_once('#')
+        .ok_or("it is a reference, or what one asks for, such as `kv/portal#password`")?;
+    let path = path.trim_matches('/');
+    // Instance and namespace stand before the path.
+    let at = path.rfind([':', ']']).map_or(0, |at| at + 1);
+    let (before, path) = path.split_at(at);
+    let escaped = |text: &str| if text.contains('%') { text.to_owned() } else { percent(text) };
+    let (path, key) = (escaped(&logical(path)), escaped(key.trim_matches('/')));
+    // A key may hold what parts a way elsewhere.
+    let whole = key.replace('/', "%2F");
+    let mut all = vec![format!("{before}{path}#{key}")];
+    if whole != key {
+        all.push(format!("{before}{path}#{whole}"));
+    }
+    Ok(all)
 }
 
 /// The path as Vault's API has it.
@@ -301,6 +326,18 @@ fn spelled(target: &Target, reference: &Reference) -> Result<String, String> {
         let space = if behind.is_empty() { "" } else { " " };
         return Ok(format!("<path:{path}#{key}{version}{space}{behind}>"));
     }
+    // A query does its steps in one order, each once.
+    let order = |step: &Modifier| match step {
+        Modifier::Base64Decode => 1,
+        Modifier::TrimNewline => 2,
+        Modifier::Base64Encode => 3,
+        Modifier::JsonEscape => 4,
+        _ => 0,
+    };
+    let steps: Vec<i32> = reference.modifiers.iter().map(order).collect();
+    if steps.windows(2).any(|pair| pair[0] >= pair[1]) {
+        return Err("its modifiers cannot be spelled for what it is mapped to".to_owned());
+    }
     let mut query = Vec::new();
     for step in &reference.modifiers {
         query.push(match step {
@@ -308,7 +345,6 @@ fn spelled(target: &Target, reference: &Reference) -> Result<String, String> {
             Modifier::Base64Encode => "encoding=base64".to_owned(),
             Modifier::TrimNewline => "trim=nl".to_owned(),
             Modifier::JsonEscape => "encoding=json".to_owned(),
-            _ if matches!(target, Target::Generated(_)) => continue,
             _ => return Err("its modifiers cannot be spelled for what it is mapped to".to_owned()),
         });
     }
@@ -396,6 +432,18 @@ mod tests {
         assert_eq!(mapped(&open, "<path:kv/data/p#b>").as_deref(), Some("<path:kv/data/p#b>"));
         assert_eq!(mapped(&open, "<path:kv/data/p#a#3>"), None);
         let entries = [entry(Some("kv/data/p#/a"), None, None, Some(9))];
+        for (entry_text, reference) in [
+            ("kv/my doc#k", "<path:kv/data/my doc#k>"),
+            ("kv/d#a:b", "<path:kv/data/d#a:b>"),
+            ("kv/d#a/b", "<path:kv/data/d#a/b>"),
+            ("kv/d#a/b", "ref+vault://kv/d#/a/b"),
+            ("vault://kv/d#/v", "ref+vault://kv/d#/v"),
+            ("k8s://v1/Secret/n/s/k", "ref+k8s://v1/Secret/n/s/k"),
+            ("file://./v.yaml#/d/k", "ref+file://v.yaml#/d/k"),
+        ] {
+            let one = Mapping::new(&[entry(Some(entry_text), None, None, Some(9))], false).unwrap();
+            assert!(mapped(&one, reference).unwrap().starts_with("ref+generated://"), "{entry_text}");
+        }
         let spelled = Mapping::new(&entries, false).unwrap();
         assert_eq!(mapped(&spelled, "<path:kv/data/p#a>").as_deref(), Some("ref+generated://kv/p%23a+"));
     }
@@ -410,6 +458,9 @@ mod tests {
             entry(Some("x"), None, None, Some(9)),
             entry(Some("ref+env://X"), None, Some("<path:kv/p#k | base64decode>"), None),
             entry(None, Some("http://x"), Some("kv"), None),
+            entry(None, Some("kv/x"), Some("ref+env://A"), None),
+            entry(None, Some("kv/x"), Some("file://v.yaml"), None),
+            entry(Some("ref+env://X"), None, Some("ref+generated://x"), None),
         ] {
             assert!(Mapping::new(std::slice::from_ref(&wrong), true).is_err(), "{wrong:?}");
         }

@@ -195,7 +195,7 @@ pub(crate) fn percent(text: &str) -> String {
 }
 
 /// Where in a path or key text would lead elsewhere or nowhere.
-fn check_path(path: &str) -> Result<(), String> {
+pub(crate) fn check_path(path: &str) -> Result<(), String> {
     if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
         return Err("its path has an empty part, or one that leads upwards".to_owned());
     }
@@ -251,7 +251,7 @@ mod tests {
         let key = vec!["a".to_owned()];
         assert_eq!(
             target("ref+file://./x.yaml#/a"),
-            Target::File { path: "./x.yaml".into(), key: key.clone() }
+            Target::File { path: "x.yaml".into(), key: key.clone() }
         );
         assert_eq!(target("ref+sops://x.yaml#/a"), Target::Sops { path: "x.yaml".into(), key });
         assert_eq!(target("ref+env://X+"), Target::Env { instance: None, name: "X".into() });

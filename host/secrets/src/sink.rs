@@ -46,6 +46,11 @@ impl Seal {
             if self.settled(key).any(|(pointer, _)| !stays(pointer)) {
                 note("/kind", SecretErrorKind::Moved { from: self.label(key) });
             }
+            for pointer in self.unopened(key).filter(|_| resolving && !ignored) {
+                if Pointer::parse(pointer).is_ok_and(|pointer| pointer.get(&object.value).is_some()) {
+                    note(pointer, SecretErrorKind::Unresolved);
+                }
+            }
             for (pointer, joined) in self.settled(key) {
                 let now = Pointer::parse(pointer).ok().and_then(|p| p.get(&object.value));
                 // A field that is gone takes its secret with it.
@@ -110,6 +115,14 @@ impl Seal {
             return Some(SecretErrorKind::Invented);
         }
         resolving.then_some(SecretErrorKind::Unresolved)
+    }
+
+    /// Fields with references that no plugin has opened.
+    fn unopened(&self, key: u32) -> impl Iterator<Item = &str> {
+        let places = self.places.range((key, String::new())..(key.saturating_add(1), String::new()));
+        places.filter_map(|((_, pointer), place)| {
+            (place.sink && !place.settled && !place.references.is_empty()).then_some(pointer.as_str())
+        })
     }
 
     fn settled(&self, key: u32) -> impl Iterator<Item = (&str, &str)> {

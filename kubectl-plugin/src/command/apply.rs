@@ -88,7 +88,13 @@ fn rendered(project: &Project, flags: &cli::Apply, settings: &Settings) -> anyho
     let clients = clients.map(|declared| format!("client {}", declared.intent.name)).collect();
     let mut objects: Vec<Object> = rendered.objects.into_iter().map(|(_, object)| object).collect();
     if let Some(kept) = world.keep()? {
-        if objects.iter().any(|object| object.label() == kept.label()) {
+        let own = |object: &Object| {
+            let place = object.namespace();
+            object.is_secret()
+                && object.name() == kept.name()
+                && (place.is_empty() || place == kept.namespace())
+        };
+        if objects.iter().any(own) {
             let told = format!("{}: Lathe keeps what it generates under this name", kept.label());
             return Err(Failure::refused(told, &[]).into());
         }

@@ -36,6 +36,11 @@ fn check(flags: &SecretsCheck, settings: &Settings) -> anyhow::Result<()> {
     };
     console::print(&text)?;
     let mut problems: Vec<Problem> = rendered.report.problems;
+    let opened = rendered.report.secrets.iter().filter(|place| !place.address.is_empty());
+    for place in opened.filter(|_| checks.is_empty()) {
+        let told = "a reference stands here that was not resolved";
+        problems.push(Problem::new("secret-unresolved", told).at(&place.object, &place.pointer));
+    }
     problems.extend(checks.into_iter().filter_map(|check| check.problem));
     problems.sort();
     problems.dedup();

@@ -72,7 +72,7 @@ fn reference_length(before: &str, text: &str, generic: Generic) -> Option<usize>
     let rest = text.strip_prefix("secretref+").or_else(|| text.strip_prefix("ref+"))?;
     let scheme = scheme_length(rest)?;
     // At the end of a word it is one only where nothing else is meant.
-    let within = before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+    let within = is_within_word(before);
     if within && !SCHEMES.contains(&&rest[..scheme]) {
         return None;
     }
@@ -94,6 +94,16 @@ fn reference_length(before: &str, text: &str, generic: Generic) -> Option<usize>
     Some(end + 1)
 }
 
+/// Whether a word goes on here. A token, which stands for text of the input, is no word.
+fn is_within_word(before: &str) -> bool {
+    let token = before.len().checked_sub(TOKEN).and_then(|at| before.get(at..));
+    !token.is_some_and(|token| token.starts_with("lathe1x"))
+        && before.ends_with(|c: char| c.is_alphanumeric() || c == '_')
+}
+
+/// The length of a token.
+const TOKEN: usize = 47;
+
 /// The length of the scheme before `://` in a beginning of bounded length.
 fn scheme_length(rest: &str) -> Option<usize> {
     let length = rest[..rest.floor_char_boundary(LONGEST_SCHEME + 3)].find("://")?;
@@ -101,7 +111,8 @@ fn scheme_length(rest: &str) -> Option<usize> {
 }
 
 fn has_scheme(rest: &str) -> bool {
-    rest.split_once("://").is_some_and(|(scheme, _)| is_scheme(scheme))
+    let head = &rest[..rest.floor_char_boundary(LONGEST_SCHEME + 3)];
+    head.split_once("://").is_some_and(|(scheme, _)| is_scheme(scheme))
 }
 
 fn is_scheme(text: &str) -> bool {

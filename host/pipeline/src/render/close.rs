@@ -60,7 +60,7 @@ impl Run<'_> {
         {
             // The key lies in the cluster, and who may apply may not be let read it.
             let told = format!(
-                "pods carry no checksum of their Secrets, so a change of these does not make them anew: {why}"
+                "pods carry no checksum of their Secrets: those that had one are made anew now, and a change of these makes none anew later: {why}"
             );
             self.report.warnings.push(told);
         }

@@ -152,6 +152,9 @@ fn base64_is_once_and_only_once() {
 #[test]
 fn lines_stand_where_lines_can() {
     let pem = "-BEGIN-\nabc\n-END-\n";
+    let ended = r#""stringData":{"a":"cert: |\n  ref+env://P+\nother: x\n"}"#;
+    let want = r#""stringData":{"a":"cert: |\n  -BEGIN-\n  abc\n  -END-\nother: x\n"}"#;
+    assert_eq!(data(ended, &[("P", pem)]).unwrap(), want);
     let text = r#""stringData":{"whole":"ref+env://P","nested":"a:\n  key: |\n    ref+env://P\n  b: c\n","last":"x:\n  ref+env://P"}"#;
     assert_eq!(
         data(text, &[("P", pem)]).unwrap(),

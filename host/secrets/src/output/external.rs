@@ -174,7 +174,9 @@ impl Making<'_> {
                     }
                     out.push_str(&escaped(&reference::unescape(&before)));
                     let name = self.remote(reference)?;
-                    out.push_str(&in_lines(&name, &before, pieces.get(index + 1)));
+                    let behind = pieces.get(index + 1);
+                    let ends_line = behind.is_some_and(|piece| self.seal.starts_line(piece));
+                    out.push_str(&in_lines(&name, &before, behind.is_none(), ends_line));
                 }
                 _ => {
                     return Err(unfit(
@@ -267,11 +269,9 @@ impl Making<'_> {
 }
 
 /// The value of this name in a template. One of several lines that stands alone on a line takes its indentation, as when it is filled.
-fn in_lines(name: &str, before: &str, behind: Option<&Piece<'_>>) -> String {
+fn in_lines(name: &str, before: &str, is_last: bool, ends_line: bool) -> String {
     let indent = before.rsplit('\n').next().unwrap_or_default();
-    let ends_line = matches!(behind, Some(Piece::Text(text)) if text.starts_with('\n'));
-    let is_alone =
-        (ends_line || behind.is_none()) && before.contains('\n') && indent.bytes().all(|b| b == b' ');
+    let is_alone = (ends_line || is_last) && before.contains('\n') && indent.bytes().all(|b| b == b' ');
     if !is_alone {
         return format!("{{{{ .{name} }}}}");
     }

@@ -44,6 +44,13 @@ pub(super) fn bytes(folder: &Path, path: &str) -> Result<Vec<u8>, Why> {
     fs::read(real).map_err(told)
 }
 
+/// The path below the folder that a path leads to, links followed.
+pub(super) fn real(folder: &Path, path: &str) -> Option<String> {
+    let root = fs::canonicalize(folder).ok()?;
+    let real = fs::canonicalize(root.join(path)).ok()?;
+    Some(real.strip_prefix(root).ok()?.to_string_lossy().into_owned())
+}
+
 /// The file as a document: whole, and by its keys where it has some.
 pub(super) fn read(folder: &Path, path: &str) -> Result<Document, Why> {
     let whole = SecretBytes::from(bytes(folder, path)?);

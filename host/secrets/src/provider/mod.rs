@@ -14,7 +14,7 @@ use std::path::Path;
 use crate::bytes::SecretBytes;
 use crate::error::Why;
 use crate::node::Node;
-use crate::reference::{Address, Generated, Reference, Shape, Target, logical};
+use crate::reference::{Address, Generated, Reference, Shape, Target, logical, percent};
 use crate::sops;
 use vault::{Place, Reading};
 
@@ -40,7 +40,7 @@ pub struct Surroundings<'a> {
     pub folder: &'a Path,
     /// Reads the process environment.
     pub variable: &'a (dyn Fn(&str) -> Option<String> + Sync),
-    /// Age identities of sops, as text, in place of those that the process environment names.
+    /// The user's file of age identities, beside those that the process environment names.
     pub age_keys: Option<&'a Path>,
     /// Reads a Secret of the cluster, by namespace and name.
     pub cluster: Option<ReadCluster<'a>>,
@@ -119,8 +119,8 @@ impl<'a> Resolver<'a> {
                 continue;
             }
             let document = match &key {
-                Key::File(path) => file::read(self.around.folder, path),
-                Key::Sops(path) => self.sops(path),
+                Key::File(path) => self.led("file", path).and_then(|()| file::read(self.around.folder, path)),
+                Key::Sops(path) => self.led("sops", path).and_then(|()| self.sops(path)),
                 Key::Cluster(namespace, name) => self.cluster(namespace, name),
                 Key::Server(instance, place) => {
                     servers.entry(instance.clone()).or_default().push(place.clone());
@@ -194,12 +194,15 @@ impl<'a> Resolver<'a> {
     /// The store of the External Secrets Operator that has the document.
     pub(crate) fn store_of(&self, address: &Address) -> Result<&'a StoreRef, Why> {
         let (name, spec) = self.instance(address)?;
-        let target = Target::Store(Address { instance: None, ..address.clone() });
+        let own = spec.server().and_then(|server| server.namespace.clone());
+        let target = Target::Store(Address { instance: None, namespace: own, ..address.clone() });
         let bounds = &self.around.bounds;
         bounds.iter().try_for_each(|bounds| bounds.provider(spec.type_name()))?;
         bounds.iter().try_for_each(|bounds| bounds.path(&target.address()))?;
-        let address = spec.server().and_then(|server| server.address.as_deref()).unwrap_or_default();
-        bounds.iter().try_for_each(|bounds| bounds.address(address))?;
+        // Whom the operator asks, its store says; what the provider names has to be allowed all the same.
+        if let Some(address) = spec.server().and_then(|server| server.address.as_deref()) {
+            bounds.iter().try_for_each(|bounds| bounds.address(address))?;
+        }
         let store = spec.server().and_then(|server| server.external_secret.as_ref());
         store.ok_or_else(|| {
             Why::Policy(format!(
@@ -362,6 +365,15 @@ impl<'a> Resolver<'a> {
                 "the pipeline has no such provider of type env under secrets.providers".to_owned(),
             )),
         }
+    }
+
+    /// Whether bounds let be read what a path leads to, where that is another file.
+    fn led(&self, scheme: &str, path: &str) -> Result<(), Why> {
+        let Some(real) = file::real(self.around.folder, path).filter(|real| real != path) else {
+            return Ok(());
+        };
+        let real = format!("{scheme}://{}", percent(&real));
+        self.around.bounds.iter().try_for_each(|bounds| bounds.document(&real))
     }
 
     fn sops(&self, path: &str) -> Result<Document, Why> {

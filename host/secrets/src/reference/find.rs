@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::token;
+
 /// Bounds on how far the end of a reference is looked for, so that a text of nothing but beginnings takes no longer.
 const LONGEST_PATH: usize = 4096;
 const LONGEST_SCHEME: usize = 32;
@@ -62,9 +64,14 @@ fn is_escaped(text: &str, at: usize) -> bool {
 
 /// Where the next text that could begin a reference stands.
 fn next_marker(text: &str, from: usize, generic: Option<Keys>) -> Option<usize> {
-    let rest = text.get(from..)?;
-    let bracket = if generic.is_some() { "<" } else { "<path:" };
-    [bracket, "secretref+", "ref+"].iter().filter_map(|marker| rest.find(marker)).min().map(|at| from + at)
+    let bracket: &[u8] = if generic.is_some() { b"<" } else { b"<path:" };
+    let bytes = text.as_bytes();
+    (from..bytes.len()).find(|at| match bytes[*at] {
+        b'<' => bytes[*at..].starts_with(bracket),
+        b'r' => bytes[*at..].starts_with(b"ref+"),
+        b's' => bytes[*at..].starts_with(b"secretref+"),
+        _ => false,
+    })
 }
 
 /// Where the reference that begins at `at` ends.
@@ -94,7 +101,7 @@ fn end_of(text: &str, at: usize, generic: Option<Keys>) -> Option<usize> {
         return None;
     }
     // At the end of a word it is one only where nothing else is meant.
-    let within = text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+    let within = is_within_word(&text[..at]);
     if within && !SCHEMES.contains(&name) {
         return None;
     }
@@ -110,10 +117,17 @@ fn end_of(text: &str, at: usize, generic: Option<Keys>) -> Option<usize> {
     (length > 0).then_some(at + end)
 }
 
+/// Whether a word goes on here. A token that stands for text of the input is no word.
+fn is_within_word(before: &str) -> bool {
+    let token = before.len().checked_sub(token::LENGTH).and_then(|at| before.get(at..));
+    let is_token = token.is_some_and(|token| token.starts_with(token::PREFIX));
+    !is_token && before.ends_with(|c: char| c.is_alphanumeric() || c == '_')
+}
+
 /// How much further a reference reaches whose path ends in the beginning of another.
 fn nested_end(path: &str, behind: &str) -> Option<usize> {
     let scheme = behind.strip_prefix('+').filter(|_| path.ends_with("ref"))?;
-    let name = scheme.split_once("://")?.0;
+    let name = scheme[..scheme.floor_char_boundary(LONGEST_SCHEME + 3)].split_once("://")?.0;
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
         return None;
     }
@@ -193,17 +207,15 @@ pub fn unescape(text: &str) -> Cow<'_, str> {
     }
     let mut out = String::with_capacity(text.len());
     let mut from = 0;
-    while let Some(at) =
-        ["$$ref+", "$$secretref+"].iter().filter_map(|marker| text[from..].find(marker)).min()
-    {
-        let at = from + at;
+    while let Some(at) = text[from..].find("$$").map(|at| from + at) {
         out.push_str(&text[from..at]);
         // What is no reference needs no escape, and stays.
         let reference = at + 2;
-        let end = end_of(text, reference, None);
-        let kept = if end.is_some() { reference } else { at };
-        out.push_str(&text[kept..end.unwrap_or(reference)]);
-        from = end.unwrap_or(reference);
+        let begins = ["ref+", "secretref+"].iter().any(|marker| text[reference..].starts_with(marker));
+        let end = begins.then(|| end_of(text, reference, None)).flatten();
+        let (kept, next) = end.map_or((at, at + 1), |end| (reference, end));
+        out.push_str(&text[kept..next]);
+        from = next;
     }
     out.push_str(&text[from..]);
     Cow::Owned(out)

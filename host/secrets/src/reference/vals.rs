@@ -90,9 +90,9 @@ fn target(scheme: &str, path: String, key: Vec<String>, query: &Query) -> Result
         return Err(format!("`ref+{scheme}` takes no instance"));
     }
     match scheme {
-        "file" | "sops" if path.is_empty() => Err("it names no file".to_owned()),
-        "file" => Ok(Target::File { path, key }),
-        "sops" => Ok(Target::Sops { path, key }),
+        "file" | "sops" if path.trim_start_matches("./").is_empty() => Err("it names no file".to_owned()),
+        "file" => Ok(Target::File { path: path.trim_start_matches("./").to_owned(), key }),
+        "sops" => Ok(Target::Sops { path: path.trim_start_matches("./").to_owned(), key }),
         "env" if key.is_empty() && is_variable(&path) => {
             Ok(Target::Env { instance: query.instance.clone(), name: path })
         }

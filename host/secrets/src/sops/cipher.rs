@@ -58,6 +58,7 @@ pub(super) fn open(text: &str, key: &DataKey, path: &str) -> Result<Tree, String
     // What the type says is for sops to have written; another one would be another value.
     let is_one = match (kind, text.text()) {
         (Kind::Int, Some(number)) => number.parse::<i64>().is_ok_and(|value| value.to_string() == number),
+        (Kind::Float, Some("+Inf" | "-Inf" | "NaN")) => true,
         (Kind::Float, Some(number)) => number.parse::<f64>().is_ok_and(f64::is_finite),
         (Kind::Time, Some(time)) => Scalar::plain(time).kind == Kind::Time,
         _ => true,

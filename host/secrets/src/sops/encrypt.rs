@@ -48,7 +48,7 @@ impl Recipients {
             texts.iter().flat_map(|text| text.split(',')).map(str::trim).filter(|text| !text.is_empty())
         {
             let recipient = Recipient::from_str(text)
-                .map_err(|_| format!("`{text}` is no recipient of age (`age1…`)"))?;
+                .map_err(|_| "a recipient of age is `age1…`, and one that is given is not".to_owned())?;
             recipients.push((text.to_owned(), recipient));
         }
         if recipients.is_empty() {

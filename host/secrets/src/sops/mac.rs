@@ -12,7 +12,7 @@ use crate::error::Why;
 const ONLY_ENCRYPTED: &str = "8a3fd2ad54ce66527b1034f3d147be0b0b975b3bf44f72c6fdadec8176f27d69";
 
 /// Files nest no deeper.
-const DEEPEST: usize = 128;
+const DEEPEST: usize = 400;
 
 /// What is wrong, and where.
 pub(super) enum Fault {

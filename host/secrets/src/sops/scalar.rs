@@ -31,6 +31,11 @@ impl Scalar {
         match text {
             "" | "~" | "null" | "Null" | "NULL" => return of(Kind::Null, String::new()),
             "true" | "True" | "TRUE" => return of(Kind::Bool, "true".to_owned()),
+            ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => {
+                return of(Kind::Float, "+Inf".to_owned());
+            }
+            "-.inf" | "-.Inf" | "-.INF" => return of(Kind::Float, "-Inf".to_owned()),
+            ".nan" | ".NaN" | ".NAN" => return of(Kind::Float, "NaN".to_owned()),
             "false" | "False" | "FALSE" => return of(Kind::Bool, "false".to_owned()),
             _ => {}
         }

@@ -13,7 +13,7 @@ const WEIGHT: usize = 48;
 /// A file, with its aliases expanded, takes no more.
 const MOST: usize = 256 << 20;
 /// Files nest no deeper.
-const DEEPEST: usize = 128;
+const DEEPEST: usize = 400;
 
 /// Reads a file with its metadata, which every document repeats.
 pub(super) fn read(text: &str) -> Result<File, String> {

@@ -18,8 +18,8 @@ use crate::node::Node;
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a request is made that could not be answered.
 const TRIES: u32 = 5;
-/// No request is begun after this, in one run and for one server.
-const PATIENCE: Duration = Duration::from_secs(45);
+/// No request is begun later than this after the first, for one server.
+const PATIENCE: Duration = Duration::from_mins(1);
 /// After so many requests that were given up, the server is taken for one that is away.
 const MOST_GIVEN_UP: usize = 3;
 /// All answers of a run together.
@@ -131,6 +131,12 @@ impl Client {
         if self.given_up.load(Ordering::Relaxed) >= MOST_GIVEN_UP {
             return Err(Why::Unavailable(format!(
                 "{} failed for others before, and was not asked",
+                self.address
+            )));
+        }
+        if Instant::now() > self.ends {
+            return Err(Why::Unavailable(format!(
+                "{} takes too long for all that is asked of it",
                 self.address
             )));
         }

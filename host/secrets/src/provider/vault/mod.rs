@@ -189,9 +189,11 @@ impl Mounts<'_> {
         if kv == 1 && version.is_some() {
             return Err(Why::Type(format!("`{mount}` keeps no versions (kv 1)")));
         }
-        if path.split('/').nth(1) == Some("data") && (mount.contains('/') || kv == 1) {
+        let behind = path.get(mount.len() + 1..).unwrap_or_default();
+        let has_data = path.split('/').nth(1) == Some("data") || behind.starts_with("data/") && kv == 2;
+        if has_data && (mount.contains('/') || kv == 1) {
             return Err(Why::Policy(format!(
-                "`{mount}` is no mount whose paths have `data/` in second place (kv 2, of one part); this would be read as another document"
+                "only mounts of kv 2 whose name has one part take `data/` behind it, and `{mount}` is none; leave it out"
             )));
         }
         let document = path.get(mount.len() + 1..).unwrap_or_default();
