@@ -281,7 +281,7 @@ fn what_is_the_same_stays_the_same() {
     assert_eq!(first, render(&["--previous", "first.yaml"]));
     sops.pipeline(&SECRETS.replace("several", "many"));
     let changed = render(&["--previous", "first.yaml"]);
-    let documents = |text: &str| text.split("---\n").map(ToOwned::to_owned).collect::<Vec<_>>();
+    let documents = |text: &str| text.split("\n---\n").map(ToOwned::to_owned).collect::<Vec<_>>();
     let (before, after) = (documents(&first), documents(&changed));
     let kept: Vec<bool> = before.iter().zip(&after).map(|(before, after)| before == after).collect();
     // The Secret that changed, the one that did not, the ConfigMap.
