@@ -10,7 +10,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use support::bao::{Bao, ROOT};
+use support::bao::{Bao, Fault, Front, ROOT};
 use support::{Place, finish};
 
 /// A value that nobody has seen before, with what gets escaped in each form.
@@ -162,6 +162,22 @@ fn values_are_nowhere_but_where_they_were_asked_for() {
         (Some(stored.as_str()), Some(variable.as_str()), Some(plain.as_str()))
     );
     assert_eq!(data["f"], format!("x:{file}:y"));
+    // A run that is killed while a store keeps it waiting leaves nothing behind.
+    let front = Front::start(&bao, Fault::Silent);
+    let pipeline = fs::read_to_string(place.path("lathe.yaml")).unwrap();
+    place.write("lathe.yaml", &pipeline.replace(&bao.address, &front.address));
+    let mut command =
+        place.command(&["render", "--env", "e", "--show-secrets", "--output-dir", "out", "-v=3"]);
+    command.env("BAO_TOKEN", ROOT).env("V", &variable).env("TMPDIR", place.path("tmp"));
+    let mut child = command.stdout(fs::File::create(place.path("killed")).unwrap()).spawn().unwrap();
+    while front.requests().is_empty() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let left = found(place.folder.path(), &all, &["in.yaml", "values.yaml"]);
+    assert!(left.is_empty(), "{left:?}");
+    place.write("lathe.yaml", &pipeline);
     // In CI nobody prints values by mistake.
     let mut command = place.command(&["render", "--env", "e", "--show-secrets"]);
     let refused =

@@ -128,3 +128,53 @@ fn values_of_a_mebibyte_are_whole() {
         }
     }
 }
+
+#[test]
+#[ignore = "needs LATHE_TEST_BAO"]
+fn what_a_review_does_not_map_is_refused_before_any_login() {
+    let bao = Bao::start();
+    stock(&bao, 1);
+    bao.post("secret/data/review", r#"{"data":{"k0":"of-the-review"}}"#);
+    let front = Front::start(&bao, Fault::None);
+    let place = Place::new();
+    let input = |reference: &str| {
+        let host = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: i, namespace: ns}\nspec: {rules: [{host: a.example.org}]}\n";
+        place.write("in.yaml", &format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: s, namespace: ns}}\nstringData: {{a: \"{reference}\"}}\n---\n{host}"));
+    };
+    place.write("lathe.yaml", &format!("apiVersion: lathe.dev/v1alpha1\nkind: Pipeline\nmetadata: {{name: p}}\ninputs: [in.yaml]\nenvironments:\n  review: {{review: true, namespace: \"ns-{{slug}}\", secrets: [{{prefix: secret/d0, to: secret/review}}]}}\nsecrets:\n  providers:\n    bao: {{type: openbao, address: {:?}}}\n    other: {{type: openbao, address: {:?}, mounts: [other]}}\ntransforms:\n- plugin: builtin:secrets\n- plugin: builtin:review-hosts\n  config: {{reviewDomain: review.example.net, hosts: {{a.example.org: web}}}}\n", front.address, front.address));
+    let show = || {
+        let mut command = place.command(&["render", "--review", "7", "--show-secrets"]);
+        finish(command.env("BAO_TOKEN", ROOT).output().unwrap())
+    };
+    input("<path:secret/data/d0#k0>");
+    place.ok(&["lock"]);
+    let run = show();
+    assert!(run.code == 0 && run.stdout.contains("of-the-review"), "{}", run.stderr);
+    for reference in [
+        "<path:secret/data/d1#k0>",
+        "<path:secret/data/d0#k0#1>",
+        "ref+vault://secret/d0?instance=other#/k0",
+        "ref+vault://secret/d0?namespace=team#/k0",
+        "ref+vault://d0/x?namespace=secret#/k0",
+        "ref+vault://secret/review?instance=bao#/k0",
+        "ref+vault://secret/review%23x#/k0",
+        "ref+vault://secret/d0x#/k0",
+        "ref+generated://secret/d1%23k0",
+    ] {
+        input(reference);
+        front.set(Fault::None);
+        let run = show();
+        assert!(run.code == 3 && run.stderr.contains("does not map it"), "{reference}: {}", run.stderr);
+        assert!(front.requests().is_empty(), "{reference}: {:?}", front.requests());
+    }
+    for reference in ["ref+vault://secret/d0/../prod#/k0", "ref+vault://secret/x?namespace=a/../..#/k0"] {
+        input(reference);
+        front.set(Fault::None);
+        let run = show();
+        assert!(
+            run.code == 3 && run.stderr.contains("malformed") && front.requests().is_empty(),
+            "{reference}: {}",
+            run.stderr
+        );
+    }
+}

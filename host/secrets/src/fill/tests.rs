@@ -274,3 +274,66 @@ fn a_review_opens_nothing_that_is_not_mapped() {
     let told = filled(rules(), secret(r#""stringData":{"a":"ref+env://C"}"#), &env, &[]).unwrap_err();
     assert!(told[0].contains("does not map it"), "{told:?}");
 }
+
+/// Pieces that texts with references are made of, whole and broken.
+const PIECES: &[&str] = &[
+    "<",
+    ">",
+    "|",
+    " ",
+    "\n",
+    "{",
+    "}",
+    "'",
+    "\"",
+    "\\",
+    "$$",
+    "$",
+    "+",
+    ",",
+    "x",
+    "ü",
+    "ref+",
+    "secretref+",
+    "env://A",
+    "env://A+",
+    "ref+env://A",
+    "ref+env://A+",
+    "<path:kv/d#k>",
+    "<path:kv/data/d#k | base64decode>",
+    "path:",
+    "#",
+    "key",
+    "<key>",
+    "://",
+    "lathe",
+];
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 2000, ..Default::default() })]
+
+    /// Whatever stands in a Secret comes back as it stood where references are written, or is refused; no token is left.
+    #[test]
+    fn what_is_not_refused_comes_back(parts in proptest::collection::vec(0..PIECES.len(), 0..12), annotated: bool, encoded: bool) {
+        let text: String = parts.iter().map(|part| PIECES[*part]).collect();
+        let annotations = if annotated { r#","annotations":{"avp.kubernetes.io/path":"kv/data/d"}"# } else { "" };
+        let (field, value) = if encoded { ("data", Encoding::Base64.encode(&text)) } else { ("stringData", text) };
+        let mut quoted = String::new();
+        json::write_string(&mut quoted, &value);
+        let before = object(&format!(
+            r#"{{"apiVersion":"v1","kind":"Secret","metadata":{{"name":"s"{annotations}}},"{field}":{{"a":{quoted}}}}}"#
+        ));
+        let mut after = before.clone();
+        let mut seal = Seal::new(&["test"], Rules::default());
+        seal.seal(0, &mut after);
+        open(&mut seal, &mut after);
+        let refused = !seal.verify([(0, &after)].into_iter(), true).is_empty();
+        if !refused {
+            proptest::prop_assert!(seal.fill(0, &mut after, &Fill::References).is_ok());
+            proptest::prop_assert_eq!(json::to_string(&after.value), json::to_string(&before.value));
+        }
+        // What was sealed tells no text of the input but references and what ends them.
+        let errors = seal.refusals().iter().map(ToString::to_string).collect::<String>();
+        proptest::prop_assert!(!errors.contains("key>") || errors.contains("`<key>`"));
+    }
+}
