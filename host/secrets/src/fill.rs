@@ -98,8 +98,14 @@ impl Seal {
         if !errors.is_empty() {
             return Err(errors);
         }
-        // From the back, for what is taken out of a list moves what stands behind it.
-        for (pointer, field, new) in fields.into_iter().rev() {
+        // What moves from `stringData` into `data` wins over what stands there, and comes last. All else from the back, for what is taken
+        // out of a list moves what stands behind it.
+        let moves = |field: Option<Field>, new: &New| {
+            field == Some(Field::StringData) && matches!(new, New::Text(bytes) if bytes.text().is_none())
+        };
+        let (last, first): (Vec<_>, Vec<_>) =
+            fields.into_iter().partition(|(_, field, new)| moves(*field, new));
+        for (pointer, field, new) in first.into_iter().rev().chain(last) {
             put(object, &pointer, field, new).map_err(|why| {
                 vec![SecretError { object: self.label(key), pointer, kind: SecretErrorKind::Unfit(why) }]
             })?;
@@ -123,10 +129,10 @@ impl Seal {
     /// Whether a line ends where the piece begins, as it stands or as what it stands for.
     pub(crate) fn starts_line(&self, piece: &Piece<'_>) -> bool {
         match piece {
-            Piece::Text(text) => text.starts_with('\n'),
+            Piece::Text(text) => text.starts_with(['\n', '\r']),
             Piece::Broken(_) => false,
             Piece::Token(token) => match self.tokens.get(*token).map(|issued| &issued.content) {
-                Some(Content::Plain(value)) => value.starts_with('\n'),
+                Some(Content::Plain(value)) => value.starts_with(['\n', '\r']),
                 _ => false,
             },
         }
@@ -378,6 +384,15 @@ impl<'a> Work<'a> {
         out: &mut SecretBytes,
     ) -> Result<SecretBytes, SecretErrorKind> {
         let Fill::Values { resolver, .. } = self.fill else {
+            let before = out.text().and_then(|text| text.chars().next_back());
+            let joins = before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '$'));
+            if reference.is_mapped && !reference.text.starts_with('<') && joins {
+                let told = "what it is mapped to cannot be written as a reference directly behind this text; put something between them";
+                return Err(SecretErrorKind::Resolve {
+                    reference: reference.text.to_string(),
+                    why: Why::Type(told.to_owned()),
+                });
+            }
             out.push(reference.text.as_bytes());
             return Ok(SecretBytes::default());
         };

@@ -14,19 +14,20 @@ pub(crate) type Values<'a> = [(&'a str, Option<SecretBytes>)];
 pub(crate) fn keeps_json(text: &SecretBytes, values: &Values<'_>) -> Result<(), Why> {
     let Some(text) = text.text() else { return Ok(()) };
     let text = text.trim_start_matches('\u{feff}');
-    let start = text.trim_start();
-    let is_string = start.starts_with('"') && text.trim_end().ends_with('"');
-    // Templates of Go begin with two braces.
-    if !(start.starts_with(['{', '[']) && !start.starts_with("{{") || is_string) {
+    let looks = looks_like_json(text);
+    let is_json = text.trim_start().starts_with(['{', '[', '"']) && is_json(text);
+    if !looks && !is_json {
         return Ok(());
     }
-    let mut values = values.iter();
+    let mut next = 0;
     let (mut within, mut escaped) = (false, false);
-    let mut bare = Vec::new();
+    // What stands before a token and is no space.
+    let mut before = ' ';
     for piece in token::pieces(text) {
         match piece {
             Piece::Text(text) | Piece::Broken(text) => {
                 for c in text.chars() {
+                    before = if c.is_whitespace() { before } else { c };
                     match c {
                         _ if escaped => escaped = false,
                         '\\' if within => escaped = true,
@@ -36,17 +37,30 @@ pub(crate) fn keeps_json(text: &SecretBytes, values: &Values<'_>) -> Result<(), 
                 }
             }
             Piece::Token(token) => {
-                let Some((_, value)) = values.find(|(known, _)| *known == token) else { continue };
-                match value {
-                    Some(value) if within && !is_itself(value.expose()) => return Err(broken()),
-                    Some(value) if !within => bare.push(value),
-                    _ => {}
+                let Some((_, value)) = values.get(next).filter(|(known, _)| *known == token) else {
+                    continue;
+                };
+                next += 1;
+                let is_place = is_json || matches!(before, ':' | ',' | '[' | '-');
+                let is_sound = match value {
+                    Some(value) if within => is_itself(value.expose()),
+                    Some(value) => !is_place || value.text().is_some_and(|text| json::parse(text).is_ok()),
+                    // What is escaped for quotes means nothing without them.
+                    None => within || !is_place,
+                };
+                if !is_sound {
+                    return Err(broken());
                 }
             }
         }
     }
-    let is_value = |value: &SecretBytes| value.text().is_some_and(|text| json::parse(text).is_ok());
-    if bare.into_iter().all(is_value) || !is_json(text) { Ok(()) } else { Err(broken()) }
+    Ok(())
+}
+
+/// Whether a text can hardly be anything but JSON, sound or not: templates and sections begin otherwise.
+pub(crate) fn looks_like_json(text: &str) -> bool {
+    let mut start = text.trim_start().chars();
+    start.next() == Some('{') && !matches!(start.next(), Some('{' | '%' | '$' | '#'))
 }
 
 /// Whether JSON reads the bytes within quotes as they are.

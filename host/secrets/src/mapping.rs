@@ -180,11 +180,14 @@ impl Mapping {
                 )
             };
             reference.modifiers.retain(made);
+            if matches!(reference.shape, Shape::Int | Shape::Bool) {
+                return Err("what is generated is text, and another type is asked for".to_owned());
+            }
             reference.missing = None;
             reference.shape = Shape::Text;
         }
         let text = spelled(&target, &reference)?;
-        Ok(Some((Reference { text: text.into(), target, ..reference }, Some(index))))
+        Ok(Some((Reference { text: text.into(), target, is_mapped: true, ..reference }, Some(index))))
     }
 
     /// The entry for an address: its place, its prefix, and what it stands for.
@@ -352,6 +355,12 @@ fn spelled(target: &Target, reference: &Reference) -> Result<String, String> {
         if text.is_empty() { "optional=true".to_owned() } else { format!("default={}", percent(text)) }
     });
     query.extend(missing);
+    query.extend(match reference.shape {
+        Shape::Text => None,
+        Shape::Int => Some("type=int".to_owned()),
+        Shape::Bool => Some("type=bool".to_owned()),
+        Shape::Json => Some("type=json".to_owned()),
+    });
     let way = |key: &[String]| key.iter().map(|part| format!("/{}", percent(part))).collect::<String>();
     let (path, key) = match target {
         Target::Store(Address { instance, path, key, version, namespace }) => {

@@ -31,6 +31,8 @@ pub struct Reference {
     pub missing: Option<String>,
     /// What the value is outside of Secrets, where it is not text.
     pub shape: Shape,
+    /// Whether the environment put it in the place of another.
+    pub is_mapped: bool,
 }
 
 /// What a value is, in a field that is not a Secret's.
@@ -138,7 +140,14 @@ impl Reference {
     }
 
     pub(crate) fn plain(text: &str, target: Target) -> Self {
-        Self { text: text.into(), target, modifiers: Vec::new(), missing: None, shape: Shape::Text }
+        Self {
+            text: text.into(),
+            target,
+            modifiers: Vec::new(),
+            missing: None,
+            shape: Shape::Text,
+            is_mapped: false,
+        }
     }
 }
 

@@ -171,6 +171,9 @@ fn lines_stand_where_lines_can() {
 #[test]
 fn bytes_stand_in_data() {
     let files: [(&str, &[u8]); 1] = [("b.bin", &[0xff, 0, b'x'])];
+    let both = r#""data":{"a":"b2xk"},"stringData":{"a":"ref+file://b.bin"}"#;
+    let text = filled(Rules::default(), secret(both), &[], &files).unwrap();
+    assert!(text.contains(r#""data":{"a":"/wB4"}"#), "{text}");
     let text =
         filled(Rules::default(), secret(r#""stringData":{"a":"ref+file://b.bin"}"#), &[], &files).unwrap();
     assert!(text.contains(r#""data":{"a":"/wB4"}"#) && text.contains(r#""stringData":{}"#), "{text}");
@@ -187,6 +190,24 @@ fn no_value_breaks_out_of_json() {
     assert_eq!(data(escaped, &[("A", "x\"\\")]).unwrap(), r#""stringData":{"a":"{\"p\":\"x\\\"\\\\\"}"}"#);
     let text = r#""stringData":{"a":"{\"p\":\"ref+env://A\"}"}"#;
     assert_eq!(data(text, &[("A", "x")]).unwrap(), r#""stringData":{"a":"{\"p\":\"x\"}"}"#);
+    for (text, value) in [
+        (r#"{\"a\": -ref+env://A}"#, "1, \"admin\": true"),
+        (r#"{\"a\": ref+env://A}{\"b\":1}"#, "1, \"admin\": true"),
+        (r#"{\"a\": ref+env://A, \"b\":1, \"b\":2}"#, "1, \"admin\": true"),
+        (r#"{\"a\": ref+env://A?encoding=json}"#, "pw"),
+    ] {
+        let fields = format!(r#""stringData":{{"a":"{text}"}}"#);
+        assert!(data(&fields, &[("A", value)]).is_err(), "{text}");
+    }
+    for (text, value) in [
+        (r#"[a]\nb = \"\"\"\nref+env://A\n\"\"\"\n"#, "a\nb\n"),
+        (r#"[db]\nrack = 19\"\npw = ref+env://A"#, "a\\b"),
+        (r#"[web]\nref+env://A\n"#, "host"),
+        (r#"{{ if x }}\nref+env://A\n{{ end }}\n"#, "pw"),
+    ] {
+        let fields = format!(r#""stringData":{{"a":"{text}"}}"#);
+        assert!(data(&fields, &[("A", value)]).is_ok(), "{text}");
+    }
     for value in ["x\",\"admin\":\"y", "x\"", "a\\", "x\",\"p\":\"y", "p\\b1"] {
         let told = data(text, &[("A", value)]).unwrap_err();
         assert!(told[0].contains("breaks the JSON"), "{told:?}");

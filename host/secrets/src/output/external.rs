@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use lathe_manifest::{Map, Object, Value};
 
 use crate::error::{SecretErrorKind, Why};
+use crate::guard::looks_like_json;
 use crate::modifier::Modifier;
 use crate::provider::Resolver;
 use crate::reference::{self, Address, Reference, Target, logical};
@@ -167,7 +168,7 @@ impl Making<'_> {
                 }
                 Some(Content::Reference(reference)) => {
                     let before = std::mem::take(&mut plain);
-                    if format!("{out}{before}").trim_start().starts_with(['{', '[']) {
+                    if looks_like_json(&format!("{out}{before}")) {
                         return Err(unfit(
                             "it stands in what looks like JSON, which a template would not keep",
                         ));

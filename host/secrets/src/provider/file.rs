@@ -34,6 +34,11 @@ pub(super) fn bytes(folder: &Path, path: &str) -> Result<Vec<u8>, Why> {
     if !real.starts_with(&root) {
         return Err(Why::Policy(format!("the path `{path}` leaves the pipeline's folder by a link")));
     }
+    // What may be read is judged by its path; a link would make two of one.
+    let plain: std::path::PathBuf = relative.components().filter(|part| *part != Component::CurDir).collect();
+    if real != root.join(plain) {
+        return Err(Why::Policy(format!("the path `{path}` is a link; name the file that it leads to")));
+    }
     let metadata = fs::metadata(&real).map_err(told)?;
     if !metadata.is_file() {
         return Err(Why::NotFound(format!("`{path}` is no plain file")));
@@ -42,13 +47,6 @@ pub(super) fn bytes(folder: &Path, path: &str) -> Result<Vec<u8>, Why> {
         return Err(Why::Size(format!("`{path}` is larger than {} MiB", LARGEST >> 20)));
     }
     fs::read(real).map_err(told)
-}
-
-/// The path below the folder that a path leads to, links followed.
-pub(super) fn real(folder: &Path, path: &str) -> Option<String> {
-    let root = fs::canonicalize(folder).ok()?;
-    let real = fs::canonicalize(root.join(path)).ok()?;
-    Some(real.strip_prefix(root).ok()?.to_string_lossy().into_owned())
 }
 
 /// The file as a document: whole, and by its keys where it has some.
@@ -96,6 +94,15 @@ mod tests {
         }
         let told = tree("s.json", b"{\"hunter2\": 1, \"hunter2\": 2}").err().unwrap();
         assert!(told.starts_with("s.json:1:") && !told.contains("hunter2"), "{told}");
+    }
+
+    #[test]
+    fn links_are_named_by_what_they_lead_to() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("s.yaml"), "a: x\n").unwrap();
+        std::os::unix::fs::symlink("s.yaml", folder.path().join("link.yaml")).unwrap();
+        assert!(bytes(folder.path(), "./s.yaml").is_ok());
+        assert!(bytes(folder.path(), "link.yaml").err().unwrap().to_string().contains("is a link"));
     }
 
     #[test]

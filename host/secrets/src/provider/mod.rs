@@ -14,7 +14,7 @@ use std::path::Path;
 use crate::bytes::SecretBytes;
 use crate::error::Why;
 use crate::node::Node;
-use crate::reference::{Address, Generated, Reference, Shape, Target, logical, percent};
+use crate::reference::{Address, Generated, Reference, Shape, Target, logical};
 use crate::sops;
 use vault::{Place, Reading};
 
@@ -119,8 +119,8 @@ impl<'a> Resolver<'a> {
                 continue;
             }
             let document = match &key {
-                Key::File(path) => self.led("file", path).and_then(|()| file::read(self.around.folder, path)),
-                Key::Sops(path) => self.led("sops", path).and_then(|()| self.sops(path)),
+                Key::File(path) => file::read(self.around.folder, path),
+                Key::Sops(path) => self.sops(path),
                 Key::Cluster(namespace, name) => self.cluster(namespace, name),
                 Key::Server(instance, place) => {
                     servers.entry(instance.clone()).or_default().push(place.clone());
@@ -365,15 +365,6 @@ impl<'a> Resolver<'a> {
                 "the pipeline has no such provider of type env under secrets.providers".to_owned(),
             )),
         }
-    }
-
-    /// Whether bounds let be read what a path leads to, where that is another file.
-    fn led(&self, scheme: &str, path: &str) -> Result<(), Why> {
-        let Some(real) = file::real(self.around.folder, path).filter(|real| real != path) else {
-            return Ok(());
-        };
-        let real = format!("{scheme}://{}", percent(&real));
-        self.around.bounds.iter().try_for_each(|bounds| bounds.document(&real))
     }
 
     fn sops(&self, path: &str) -> Result<Document, Why> {

@@ -9,6 +9,43 @@ use crate::token;
 const LONGEST_PATH: usize = 4096;
 const LONGEST_SCHEME: usize = 32;
 
+/// Schemes of vals that are not known here. Where one stands in a Secret, somebody means a reference.
+const OTHERS: &[&str] = &[
+    "awskms",
+    "awssecrets",
+    "awsssm",
+    "azurekeyvault",
+    "bw",
+    "conjur",
+    "doppler",
+    "echo",
+    "exec",
+    "gcpsecrets",
+    "gcs",
+    "gitlab",
+    "gkms",
+    "googlesheets",
+    "hcpvaultsecrets",
+    "http",
+    "httpjson",
+    "infisical",
+    "keychain",
+    "onepassword",
+    "onepasswordconnect",
+    "op",
+    "pulumistateapi",
+    "pulumistate",
+    "s3",
+    "scaleway",
+    "secretserver",
+    "servercore",
+    "tfstate",
+    "tfstategs",
+    "tfstateremote",
+    "tfstates3",
+    "yclockbox",
+];
+
 /// Schemes that are known.
 const SCHEMES: &[&str] = &["env", "file", "generated", "k8s", "openbao", "sops", "vault"];
 
@@ -191,7 +228,12 @@ pub fn residue(text: &str) -> Option<&'static str> {
             .take(LONGEST_SCHEME);
         let length = scheme.count();
         let begins = !before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
-        if begins && length > 0 && text[at + 4 + length..].starts_with(':') && !before.ends_with("$$") {
+        let scheme = &text[at + 4..at + 4 + length];
+        if (begins || OTHERS.contains(&scheme) || SCHEMES.contains(&scheme))
+            && length > 0
+            && text[at + 4 + length..].starts_with(':')
+            && !before.ends_with("$$")
+        {
             return Some("ref+");
         }
         from = at + 4;
@@ -284,7 +326,8 @@ mod tests {
         {
             assert!(residue(text).is_some(), "{text}");
         }
-        for text in ["pref+vault:x", "$$ref+vault://x", "ref+ and", "a ref+b c:", "href+x"] {
+        assert!(residue("x\\nref+awssecrets://a#b").is_some());
+        for text in ["pref+main:x", "$$ref+vault://x", "ref+ and", "a ref+b c:", "href+x"] {
             assert!(residue(text).is_none(), "{text}");
         }
     }
