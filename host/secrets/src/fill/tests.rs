@@ -202,8 +202,8 @@ fn no_value_breaks_out_of_json() {
     for (text, value) in [
         (r#"[a]\nb = \"\"\"\nref+env://A\n\"\"\"\n"#, "a\nb\n"),
         (r#"[db]\nrack = 19\"\npw = ref+env://A"#, "a\\b"),
-        (r#"[web]\nref+env://A\n"#, "host"),
-        (r#"{{ if x }}\nref+env://A\n{{ end }}\n"#, "pw"),
+        (r"[web]\nref+env://A\n", "host"),
+        (r"{{ if x }}\nref+env://A\n{{ end }}\n", "pw"),
     ] {
         let fields = format!(r#""stringData":{{"a":"{text}"}}"#);
         assert!(data(&fields, &[("A", value)]).is_ok(), "{text}");
