@@ -8,6 +8,7 @@ use crate::bytes::SecretBytes;
 use crate::encoding::{self, Encoding};
 use crate::error::{SecretError, SecretErrorKind, Why};
 use crate::guard::keeps_json;
+use crate::lines::{Rest, place};
 use crate::live::Live;
 use crate::modifier::Modifier;
 use crate::node::Node;
@@ -421,47 +422,6 @@ impl<'a> Work<'a> {
         }
         Ok(bytes)
     }
-}
-
-/// What stands behind a reference.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Rest {
-    End,
-    LineEnd,
-    Line,
-}
-
-/// Appends a value to a text. One of several lines may stand alone on a line, whose indentation all its lines take.
-fn place(value: &[u8], rest: Rest, out: &mut SecretBytes) -> Result<(), Why> {
-    let before = out.expose();
-    if !value.contains(&b'\n') || before.is_empty() && rest == Rest::End {
-        out.push(value);
-        return Ok(());
-    }
-    let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let indent = before[start..].to_vec();
-    if rest == Rest::Line || indent.iter().any(|byte| *byte != b' ') {
-        let line = before.split(|byte| *byte == b'\n').count();
-        return Err(Why::Type(format!(
-            "its value has several lines and cannot stand within line {line} of the text; put it on a line of its own, or say `trim=nl` where only its end is a line feed"
-        )));
-    }
-    let (lines, end) = match value.strip_suffix(b"\n") {
-        Some(lines) => (lines, true),
-        None => (value, false),
-    };
-    for (index, line) in lines.split(|byte| *byte == b'\n').enumerate() {
-        if index > 0 {
-            out.push(b"\n");
-            // Lines that are empty stay so.
-            out.push(if line.is_empty() { b"" } else { &indent });
-        }
-        out.push(line);
-    }
-    if end && rest == Rest::End {
-        out.push(b"\n");
-    }
-    Ok(())
 }
 
 /// A plain value of the input as its escapes mean it, in base64 where it is that.

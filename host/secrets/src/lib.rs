@@ -11,6 +11,7 @@ mod fill;
 mod generated;
 mod guard;
 mod jsonpath;
+mod lines;
 mod live;
 mod mapping;
 mod mask;
