@@ -97,8 +97,8 @@ fn behind_word(text: &str, at: usize, found: &mut Vec<Range<usize>>) {
 
 /// Whether the word up to here begins with two dashes.
 fn is_flag(before: &str) -> bool {
-    let start = before.rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).map_or(0, |at| at + 1);
-    before[start..].starts_with("--")
+    let above = before.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '-');
+    before[above.len()..].starts_with("--")
 }
 
 /// The name behind `-n`, where the command is one of Kubernetes' own: others know another `-n`.
