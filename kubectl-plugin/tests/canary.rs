@@ -96,45 +96,51 @@ fn values_are_nowhere_but_where_they_were_asked_for() {
     };
     fs::create_dir(place.path("tmp")).unwrap();
     let good = "  a: \"<path:secret/data/d#a>\"\n  e: \"ref+vault://secret/d?encoding=base64#/a\"\n  j: '{\"p\":\"ref+env://V\"}'\n";
-    let cases: [(&str, &str, &[&str]); 12] = [
+    let cases: [(&str, &str, i32, &[&str]); 12] = [
         (
             "  a: \"<path:secret/data/d#a>\"\n",
             "",
+            0,
             &["render", "-v=3", "--report", "r.json", "--transcript", "t.json"],
         ),
-        ("  a: \"<path:secret/data/d#a>\"\n", "", &["check", "-v", "-v"]),
-        ("  a: \"<path:secret/data/d#a>\"\n", "", &["explain", "Secret/s"]),
-        ("  a: \"<path:secret/data/d#a>\"\n", "", &["secrets", "check", "-v=3"]),
-        ("  a: \"<path:secret/data/d#a>\"\n", "", &["secrets", "check", "-o", "json"]),
+        ("  a: \"<path:secret/data/d#a>\"\n", "", 0, &["check", "-v", "-v"]),
+        ("  a: \"<path:secret/data/d#a>\"\n", "", 0, &["explain", "Secret/s"]),
+        ("  a: \"<path:secret/data/d#a>\"\n", "", 0, &["secrets", "check", "-v=3"]),
+        ("  a: \"<path:secret/data/d#a>\"\n", "", 0, &["secrets", "check", "-o", "json"]),
         (
             "  a: \"<path:secret/data/d#missing>\"\n",
             "",
+            3,
             &["render", "--show-secrets", "-v=3", "--report", "r.json"],
         ),
         (
             "  a: \"<path:secret/data/d#a | jsonParse>\"\n",
             "",
+            3,
             &["render", "--show-secrets", "--report", "r.json"],
         ),
-        ("  a: \"<path:secret/data/d#a | base64decode>\"\n", "", &["render", "--show-secrets", "-v=3"]),
-        (good, "", &["render", "--show-secrets", "-v=3"]),
-        ("  a: \"x: <path:secret/data/d#pem>\"\n", "", &["render", "--show-secrets"]),
+        ("  a: \"<path:secret/data/d#a | base64decode>\"\n", "", 3, &["render", "--show-secrets", "-v=3"]),
+        (good, "", 3, &["render", "--show-secrets", "-v=3"]),
+        ("  a: \"x: <path:secret/data/d#pem>\"\n", "", 3, &["render", "--show-secrets"]),
         (
             "  a: \"<path:secret/data/d#a>\"\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: \"ref+env://V?type=int\"}\n",
             "",
+            3,
             &["render", "--show-secrets", "--report", "r.json"],
         ),
         (
             "  a: \"<path:secret/data/d#a>\"\n",
             ", {plugin: \"path:guest.wasm\", config: {do: trap}}",
+            3,
             &["render", "--show-secrets", "-v=3", "--report", "r.json"],
         ),
     ];
-    for (lines, transform, arguments) in cases {
+    for (lines, transform, code, arguments) in cases {
         place.write("in.yaml", &secret(lines));
         pipeline(&format!("{{plugin: \"builtin:secrets\"}}{transform}"));
-        place.run(&["lock", "--accept"]);
+        place.ok(&["lock", "--accept"]);
         let run = run(&[arguments, &["--env", "e"]].concat());
+        assert_eq!(run.code, code, "{arguments:?} {lines}: {}", run.stderr);
         let shows = run.code == 0 && arguments.contains(&"--show-secrets");
         let refs = arguments[0] == "render" && !arguments.contains(&"--show-secrets");
         for form in &all {

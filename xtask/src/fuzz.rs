@@ -39,8 +39,8 @@ pub(crate) fn run(target: &str, seconds: u32) -> anyhow::Result<()> {
     fs::create_dir_all(&artifacts)?;
     let mut command =
         cargo(&["run", "--release", "--locked", "--manifest-path", "fuzz/Cargo.toml", "--bin", target]);
-    if target == "component" {
-        command.args(["--features", "component"]);
+    if matches!(target, "component" | "secrets") {
+        command.args(["--features", target]);
     }
     // Named, so that build scripts and macros, which run here, are built without coverage.
     let host = host()?;

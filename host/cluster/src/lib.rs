@@ -24,10 +24,10 @@ mod wait;
 pub use access::Access;
 pub use apply::{Action, Apply, Entry, Failure, Outcome};
 pub use connect::{Cluster, ConnectError, connect};
+pub use k8s_openapi::api::core::v1::Secret;
 pub use lease::Pool;
 pub use owner::Owner;
 pub use request::RequestError;
-pub use secret::Secret;
 
 /// The field manager of everything that Lathe applies. It does not start with `kubectl`, because Flux takes the fields
 /// of such managers over.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lathe_manifest::{Map, Object, Value, json};
+use lathe_manifest::{Edit, Map, Object, Pointer, Value, json, pointer};
 use lathe_secrets::{Why, keyed_digest};
 
 use crate::output::Output;
@@ -46,7 +46,10 @@ pub(crate) fn stamp(entries: &mut [Entry], output: &Output<'_>, namespace: &str)
         }
         let parts: Vec<&[u8]> = read.iter().map(|part| part.as_bytes()).collect();
         let digest = keyed_digest(&key()?, &parts);
-        annotate(object, &digest);
+        let place =
+            Pointer::parse(&format!("/spec/template/metadata/annotations/{}", pointer::escape(ANNOTATION)));
+        // A template whose annotations are none is for the server to refuse.
+        let _ = place.map(|place| Edit::Set(place, digest.into()).apply(&mut object.value));
     }
     Ok(())
 }
@@ -89,21 +92,4 @@ fn read_by(pod: &Value, names: &mut BTreeSet<String>) {
             note(&source, &["secret", "name"]);
         }
     }
-}
-
-fn annotate(workload: &mut Object, digest: &str) {
-    let template = workload
-        .value
-        .as_object_mut()
-        .and_then(|map| map.get_mut("spec")?.as_object_mut()?.get_mut("template")?.as_object_mut());
-    let Some(template) = template else { return };
-    let mut at = template;
-    for name in ["metadata", "annotations"] {
-        if !matches!(at.get(name), Some(Value::Object(_))) {
-            at.insert(name, Value::Object(Map::new()));
-        }
-        let Some(Value::Object(below)) = at.get_mut(name) else { return };
-        at = below;
-    }
-    at.insert(ANNOTATION, digest.into());
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use lathe_manifest::{Object, Value};
+use lathe_manifest::{Edit, Object, Pointer, pointer};
 use lathe_secrets::output::{Previous, Recipients, encrypt, external_secret};
 use lathe_secrets::provider::{Instances, Resolver, Surroundings};
 use lathe_secrets::{
@@ -19,7 +19,7 @@ pub enum Output<'a> {
         /// What providers need.
         around: &'a Surroundings<'a>,
         /// Values that a cluster has, for when a store is down.
-        live: Option<&'a Live<'a>>,
+        live: Option<Live<'a>>,
         /// Gives the key of checksums, where objects are stamped for an apply: Secrets with the references that they were made of,
         /// workloads with a checksum over the Secrets that they read.
         stamp: Option<&'a (dyn Fn() -> Result<SecretBytes, Why> + Sync)>,
@@ -109,15 +109,15 @@ impl<'a> Output<'a> {
                     forget_last_applied(object);
                 }
                 if let Some(notes) = notes {
-                    annotate(object, lathe_secrets::REFERENCES_ANNOTATION, &notes);
+                    // Annotations that are none are for the server to refuse.
+                    let place = annotation(lathe_secrets::REFERENCES_ANNOTATION);
+                    let _ = Edit::Set(place, notes.into()).apply(&mut object.value);
                 }
                 Ok(plain(filled))
             }
             (Self::Sops { recipients, previous, now, .. }, Some(resolver)) => {
-                let outside = |noted: &Mutex<Noted>| noted.lock().map_or(0, |noted| noted.outside.len());
-                let before = outside(noted);
                 let filled = seal.fill(key, object, &Fill::Values { resolver, live: None, noted })?;
-                if outside(noted) > before {
+                if filled.outside > 0 {
                     let told = "sops encrypts the values of Secrets alone, and one would stand elsewhere for all to read";
                     return Err(error(SecretErrorKind::Unfit(Why::Type(told.to_owned()))));
                 }
@@ -130,13 +130,13 @@ impl<'a> Output<'a> {
                 }
                 forget_last_applied(object);
                 let encrypted = encrypt(object, recipients, *previous, now);
-                object.value = encrypted.map_err(|why| error(SecretErrorKind::Unfit(why)))?.value;
+                object.value = encrypted.map_err(|why| error(SecretErrorKind::Unfit(why)))?;
                 Ok(plain(Filled { plain: 0, ..filled }))
             }
             (Self::External { .. }, Some(resolver)) => {
                 if let Some((value, count)) = external_secret(seal, key, object, resolver)? {
                     object.value = value;
-                    return Ok(plain(Filled { plain: count, references: 0 }));
+                    return Ok(plain(Filled { plain: count, ..Filled::default() }));
                 }
                 if seal.holds_references(key, object) {
                     let told = "External Secrets make Secrets alone, and a reference stands elsewhere";
@@ -155,25 +155,13 @@ impl<'a> Output<'a> {
 
 /// kubectl's copy of a Secret holds its values in the clear.
 fn forget_last_applied(object: &mut Object) {
-    let metadata = object.value.as_object_mut().and_then(|map| map.get_mut("metadata"));
-    let Some(annotations) =
-        metadata.and_then(Value::as_object_mut).and_then(|map| map.get_mut("annotations"))
-    else {
-        return;
-    };
-    if let Some(annotations) = annotations.as_object_mut() {
-        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
-    }
+    let place = annotation("kubectl.kubernetes.io/last-applied-configuration");
+    // Most have none.
+    let _ = Edit::Remove(place).apply(&mut object.value);
 }
 
-/// Sets an annotation.
-pub(crate) fn annotate(object: &mut Object, name: &str, text: &str) {
-    let metadata = object.value.as_object_mut().and_then(|map| map.get_mut("metadata"));
-    let Some(metadata) = metadata.and_then(Value::as_object_mut) else { return };
-    if !matches!(metadata.get("annotations"), Some(Value::Object(_))) {
-        metadata.insert("annotations", Value::Object(lathe_manifest::Map::new()));
-    }
-    if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
-        annotations.insert(name, text.into());
-    }
+/// The pointer of an object's annotation.
+pub(crate) fn annotation(name: &str) -> Pointer {
+    // What is escaped is a pointer.
+    Pointer::parse(&format!("/metadata/annotations/{}", pointer::escape(name))).unwrap_or_default()
 }

@@ -45,9 +45,7 @@ impl Encoding {
             }
         }
     }
-}
 
-impl Encoding {
     /// The bytes in this encoding. JSON takes text alone.
     pub(crate) fn encode_bytes(self, bytes: &[u8]) -> SecretBytes {
         match self {

@@ -2,14 +2,14 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use lathe_manifest::{Object, Pointer, Value, json, pointer};
+use lathe_manifest::{Edit, Object, Pointer, Value, json, pointer};
 
 use crate::bytes::SecretBytes;
 use crate::encoding::{self, Encoding};
 use crate::error::{SecretError, SecretErrorKind, Why};
 use crate::guard::keeps_json;
 use crate::lines::{Rest, place};
-use crate::live::Live;
+use crate::live::{self, Live};
 use crate::modifier::Modifier;
 use crate::node::Node;
 use crate::provider::Resolver;
@@ -26,7 +26,7 @@ pub enum Fill<'a> {
         /// Has them.
         resolver: &'a Resolver<'a>,
         /// What a cluster has, for when a store is down.
-        live: Option<&'a Live<'a>>,
+        live: Option<Live<'a>>,
         /// Takes down what the user is to know.
         noted: &'a Mutex<Noted>,
     },
@@ -50,6 +50,8 @@ pub struct Filled {
     pub plain: usize,
     /// How many fields hold references, or values of them.
     pub references: usize,
+    /// How many fields outside of a Secret's values hold values.
+    pub outside: usize,
 }
 
 /// A field's new content.
@@ -95,6 +97,7 @@ impl Seal {
             }
             filled.plain += work.filled.plain.min(1);
             filled.references += work.filled.references.min(1);
+            filled.outside += work.filled.outside.min(1);
         });
         if !errors.is_empty() {
             return Err(errors);
@@ -152,62 +155,28 @@ impl Seal {
 /// Puts a field's new content where its tokens stood.
 fn put(object: &mut Object, pointer: &str, field: Option<Field>, new: New) -> Result<(), Why> {
     let Ok(place) = Pointer::parse(pointer) else { return Ok(()) };
-    let bytes = match new {
-        New::Gone => {
-            remove(&mut object.value, &place);
-            return Ok(());
-        }
-        New::Value(value) => {
-            if let Some(at) = place.get_mut(&mut object.value) {
-                *at = value;
+    let edits = match new {
+        New::Gone => vec![Edit::Remove(place)],
+        New::Value(value) => vec![Edit::Set(place, value)],
+        New::Text(bytes) => match (bytes.text(), pointer.strip_prefix("/stringData/")) {
+            (Some(text), _) => vec![Edit::Set(place, text.into())],
+            // Bytes that are no text can stand in `data` alone, which `stringData` would be turned into anyway.
+            (None, Some(name)) if field == Some(Field::StringData) => {
+                let Ok(data) = Pointer::parse(&format!("/data/{name}")) else { return Ok(()) };
+                let encoded = Encoding::Base64.encode_bytes(bytes.expose());
+                vec![Edit::Remove(place), Edit::Set(data, encoded.text().unwrap_or_default().into())]
             }
-            return Ok(());
-        }
-        New::Text(bytes) => bytes,
+            _ => {
+                let told = "the value is no UTF-8 text; such bytes may stand in a Secret";
+                return Err(Why::Type(told.to_owned()));
+            }
+        },
     };
-    if let Some(text) = bytes.text() {
-        if let Some(at) = place.get_mut(&mut object.value) {
-            *at = Value::from(text);
-        }
-        return Ok(());
-    }
-    if field != Some(Field::StringData) {
-        return Err(Why::Type("the value is no UTF-8 text; such bytes may stand in a Secret".to_owned()));
-    }
-    // Bytes that are no text can stand in `data` alone, which `stringData` would be turned into anyway.
-    remove(&mut object.value, &place);
-    let name = place.tokens().last().map(|name| (**name).to_owned()).unwrap_or_default();
-    let Some(map) = object.value.as_object_mut() else { return Ok(()) };
-    if !matches!(map.get("data"), Some(Value::Object(_))) {
-        map.insert("data", Value::Object(lathe_manifest::Map::new()));
-    }
-    if let Some(Value::Object(data)) = map.get_mut("data") {
-        data.insert(name, Encoding::Base64.encode_bytes(bytes.expose()).text().unwrap_or_default().into());
-    }
-    Ok(())
-}
-
-/// Takes a field or an item out.
-fn remove(value: &mut Value, place: &Pointer) {
-    let tokens = place.tokens();
-    let Some((last, above)) = tokens.split_last() else { return };
-    let mut map = Some(&mut *value);
-    for token in above {
-        map = match map {
-            Some(Value::Object(members)) => members.get_mut(token),
-            Some(Value::Array(items)) => token.parse::<usize>().ok().and_then(|at| items.get_mut(at)),
-            _ => None,
-        };
-    }
-    match map {
-        Some(Value::Object(members)) => drop(members.remove(last)),
-        Some(Value::Array(items)) => {
-            if let Some(at) = last.parse::<usize>().ok().filter(|at| *at < items.len()) {
-                items.remove(at);
-            }
-        }
-        _ => {}
-    }
+    // The field stands there, for its tokens were found in it.
+    edits
+        .into_iter()
+        .try_for_each(|edit| edit.apply(&mut object.value))
+        .map_err(|error| Why::Type(error.to_string()))
 }
 
 /// One field's filling.
@@ -251,6 +220,7 @@ impl<'a> Work<'a> {
         if let (Fill::Values { noted, .. }, None) = (self.fill, field)
             && self.filled.references > 0
         {
+            self.filled.outside += 1;
             noted.lock().unwrap_or_else(PoisonError::into_inner).outside.push(bytes.clone());
         }
         if values && self.filled.references > 0 && field == Some(Field::Data) {
@@ -275,7 +245,13 @@ impl<'a> Work<'a> {
             Err(why) if why.is_missing() && reference.missing.as_deref() == Some("") => Ok(Some(New::Gone)),
             Err(why) if why.is_outage() => {
                 let (Some(live), Some(field)) = (live, field) else { return Ok(None) };
-                let Some(bytes) = live.value(self.object, self.name, reference) else { return Ok(None) };
+                let kept = live::value(live, self.object, self.name, reference);
+                // Why the cluster cannot help is told beside why the store cannot.
+                let kept = kept.map_err(|cluster| SecretErrorKind::Resolve {
+                    reference: reference.text.to_string(),
+                    why: Why::Unavailable(format!("{why}; {cluster}")),
+                })?;
+                let Some(bytes) = kept else { return Ok(None) };
                 let told = format!(
                     "{}: `{}` is kept as the cluster has it, for {why}",
                     self.object.label(),
@@ -302,6 +278,7 @@ impl<'a> Work<'a> {
         let told = |why| SecretErrorKind::Resolve { reference: reference.text.to_string(), why };
         self.filled.references += 1;
         if let (Fill::Values { noted, .. }, Ok(bytes)) = (self.fill, node.clone().into_bytes(true)) {
+            self.filled.outside += 1;
             noted.lock().unwrap_or_else(PoisonError::into_inner).outside.push(bytes);
         }
         typed(node, reference).map(New::Value).map_err(told)

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use hmac::{Hmac, Mac as _};
 use lathe_manifest::digest;
+use sha2::Sha256;
 
 use crate::bytes::SecretBytes;
 use crate::error::Why;
@@ -60,18 +62,10 @@ impl GeneratedValues {
 
 /// A digest of parts that nobody can compute, or guess values by, who has not the key (HMAC-SHA256, RFC 2104).
 pub fn keyed_digest(key: &SecretBytes, parts: &[&[u8]]) -> String {
-    const BLOCK: usize = 64;
-    // Longer keys are hashed first; Lathe's own have one block or less.
-    let mut block = zeroize::Zeroizing::new([0_u8; BLOCK]);
-    let hashed = digest::sha256(key.expose());
-    let short = if key.expose().len() > BLOCK { &hashed[..] } else { key.expose() };
-    block[..short.len()].copy_from_slice(short);
-    let pad = |with: u8| block.iter().map(move |byte| byte ^ with);
-    let mut inner: zeroize::Zeroizing<Vec<u8>> = zeroize::Zeroizing::new(pad(0x36).collect());
-    inner.extend_from_slice(&digest::of_parts(parts));
-    let mut outer: zeroize::Zeroizing<Vec<u8>> = zeroize::Zeroizing::new(pad(0x5c).collect());
-    outer.extend_from_slice(&digest::sha256(&inner));
-    digest::base32(&digest::sha256(&outer), 26)
+    // A key may have any length.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.expose()) else { return String::new() };
+    mac.update(&digest::of_parts(parts));
+    digest::base32(&mac.finalize().into_bytes(), 26)
 }
 
 /// The name under which a value is kept: one that a key of a Secret may have.
@@ -110,6 +104,13 @@ fn random(length: usize, alphabet: &str) -> Result<SecretBytes, Why> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_digest_needs_its_key() {
+        let of = |key: &str, part: &str| keyed_digest(&key.into(), &[part.as_bytes()]);
+        assert_eq!(of("k", "a"), of("k", "a"));
+        assert!(of("k", "a") != of("l", "a") && of("k", "a") != of("k", "b") && of("k", "a").len() == 26);
+    }
 
     #[test]
     fn values_are_made_once() {

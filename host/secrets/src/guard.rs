@@ -20,7 +20,7 @@ pub(crate) fn keeps_json(text: &SecretBytes, values: &Values<'_>) -> Result<(), 
         return Ok(());
     }
     let mut next = 0;
-    let (mut within, mut escaped) = (false, false);
+    let mut quotes = Quotes::default();
     // What stands before a token and is no space.
     let mut before = ' ';
     for piece in token::pieces(text) {
@@ -28,12 +28,7 @@ pub(crate) fn keeps_json(text: &SecretBytes, values: &Values<'_>) -> Result<(), 
             Piece::Text(text) | Piece::Broken(text) => {
                 for c in text.chars() {
                     before = if c.is_whitespace() { before } else { c };
-                    match c {
-                        _ if escaped => escaped = false,
-                        '\\' if within => escaped = true,
-                        '"' => within = !within,
-                        _ => {}
-                    }
+                    quotes.take(c);
                 }
             }
             Piece::Token(token) => {
@@ -43,10 +38,10 @@ pub(crate) fn keeps_json(text: &SecretBytes, values: &Values<'_>) -> Result<(), 
                 next += 1;
                 let is_place = is_json || matches!(before, ':' | ',' | '[' | '-');
                 let is_sound = match value {
-                    Some(value) if within => is_itself(value.expose()),
+                    Some(value) if quotes.within => is_itself(value.expose()),
                     Some(value) => !is_place || value.text().is_some_and(|text| json::parse(text).is_ok()),
                     // What is escaped for quotes means nothing without them.
-                    None => within || !is_place,
+                    None => quotes.within || !is_place,
                 };
                 if !is_sound {
                     return Err(broken());
@@ -55,6 +50,24 @@ pub(crate) fn keeps_json(text: &SecretBytes, values: &Values<'_>) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// Whether a text goes on within JSON's quotes.
+#[derive(Default)]
+struct Quotes {
+    within: bool,
+    escaped: bool,
+}
+
+impl Quotes {
+    fn take(&mut self, c: char) {
+        match c {
+            _ if self.escaped => self.escaped = false,
+            '\\' if self.within => self.escaped = true,
+            '"' => self.within = !self.within,
+            _ => {}
+        }
+    }
 }
 
 /// Whether a text can hardly be anything but JSON, sound or not: templates and sections begin otherwise.
@@ -88,27 +101,20 @@ fn is_json(text: &str) -> bool {
 /// The text with quotes around tokens that stand outside of some.
 fn quoted(text: &str) -> Option<zeroize::Zeroizing<String>> {
     let mut quoted = zeroize::Zeroizing::new(String::with_capacity(text.len() + 16));
-    let (mut within, mut escaped) = (false, false);
+    let mut quotes = Quotes::default();
     for piece in token::pieces(text) {
         match piece {
-            Piece::Token(token) if !within => {
+            Piece::Token(token) if !quotes.within => {
                 quoted.push('"');
                 quoted.push_str(token);
                 quoted.push('"');
             }
             Piece::Token(token) => quoted.push_str(token),
             Piece::Text(text) | Piece::Broken(text) => {
-                for c in text.chars() {
-                    match c {
-                        _ if escaped => escaped = false,
-                        '\\' if within => escaped = true,
-                        '"' => within = !within,
-                        _ => {}
-                    }
-                }
+                text.chars().for_each(|c| quotes.take(c));
                 quoted.push_str(text);
             }
         }
     }
-    (!within).then_some(quoted)
+    (!quotes.within).then_some(quoted)
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use lathe_manifest::{Object, Pointer, digest, json, pointer};
 
 use crate::bytes::SecretBytes;
-use crate::provider::ClusterSecret;
+use crate::error::Why;
 use crate::reference::Reference;
 use crate::seal::{Content, Field, Seal, secret_field};
 
@@ -17,27 +17,27 @@ pub const REFERENCES_ANNOTATION: &str = "lathe.dev/references";
 
 /// A Secret of a cluster, and what it notes of its references.
 pub struct LiveSecret {
-    /// Its `data`.
-    pub data: ClusterSecret,
+    /// Its `data`, decoded.
+    pub data: BTreeMap<String, SecretBytes>,
     /// The annotation [`REFERENCES_ANNOTATION`].
     pub references: Option<String>,
 }
 
-/// Reads Secrets of a cluster by namespace and name; `None` where that cannot be.
-pub struct Live<'a> {
-    /// Reads one; the namespace is empty where the object names none.
-    pub read: &'a (dyn Fn(&str, &str) -> Option<LiveSecret> + Sync),
-}
+/// Reads a Secret of a cluster, if there is one, by namespace and name; the namespace is empty where the object names none.
+pub type Live<'a> = &'a (dyn Fn(&str, &str) -> Result<Option<LiveSecret>, Why> + Sync);
 
-impl Live<'_> {
-    /// The value of a key that was made of this reference.
-    pub(crate) fn value(&self, object: &Object, key: &str, reference: &Reference) -> Option<SecretBytes> {
-        let live = (self.read)(object.namespace(), object.name())?;
-        let notes = json::parse(&live.references?).ok()?;
-        let key = key.replace("~1", "/").replace("~0", "~");
-        let is_same = notes.str_at(&[&key]) == Some(note(reference).as_str());
-        live.data.filter(|_| is_same)?.remove(&key)
-    }
+/// The value of a key that was made of this reference.
+pub(crate) fn value(
+    live: Live<'_>,
+    object: &Object,
+    key: &str,
+    reference: &Reference,
+) -> Result<Option<SecretBytes>, Why> {
+    let Some(mut live) = live(object.namespace(), object.name())? else { return Ok(None) };
+    let notes = live.references.as_deref().and_then(|notes| json::parse(notes).ok());
+    let key = key.replace("~1", "/").replace("~0", "~");
+    let is_same = notes.is_some_and(|notes| notes.str_at(&[&key]) == Some(note(reference).as_str()));
+    Ok(live.data.remove(&key).filter(|_| is_same))
 }
 
 /// What is noted of a reference: all of it, but not for all to read.

@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::modifier::Modifier;
-use crate::reference::{Address, Generated, Reference, Shape, Target, check_path, logical, percent};
+use crate::reference::{
+    Address, Generated, Reference, Shape, Target, check_path, is_at, is_within, logical, percent,
+};
 
 /// What one reference, or all below a path, stands for in an environment.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
@@ -195,7 +197,7 @@ impl Mapping {
         if let Some((index, stands)) = self.exact.get(address) {
             return Some((*index, "", stands));
         }
-        let found = self.prefixes.iter().find(|(prefix, ..)| is_below(address, prefix));
+        let found = self.prefixes.iter().find(|(prefix, ..)| is_at(address, prefix));
         found.map(|(prefix, index, stands)| (*index, prefix.as_str(), stands))
     }
 
@@ -222,7 +224,7 @@ impl Mapping {
     }
 
     /// Whether a reference that is not mapped is refused.
-    pub fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.is_closed
     }
 }
@@ -276,14 +278,6 @@ fn written(text: &str) -> Result<Vec<String>, String> {
 /// The path as Vault's API has it.
 fn raw(path: &str) -> String {
     path.split_once('/').map_or(path.to_owned(), |(mount, rest)| format!("{mount}/data/{rest}"))
-}
-
-fn is_within(path: &str, folder: &str) -> bool {
-    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-fn is_below(location: &str, prefix: &str) -> bool {
-    location.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '#']))
 }
 
 /// The target with its path below another. A version of one document says nothing of another, so it goes nowhere, nor does what lies

@@ -2,5 +2,5 @@
 
 mod external;
 
-pub use crate::sops::{Encrypted, Previous, Recipients, encrypt};
+pub use crate::sops::{Previous, Recipients, encrypt};
 pub use external::external_secret;

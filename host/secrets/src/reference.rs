@@ -16,6 +16,7 @@ mod vals;
 
 pub use find::{Keys, find, find_generic, has_brackets, looks_like_generic, may_stand_in, residue, unescape};
 
+use crate::encoding::Encoding;
 use crate::modifier::Modifier;
 
 /// A reference that is well-formed.
@@ -191,16 +192,21 @@ impl Target {
     }
 }
 
-/// All but unreserved characters and `/` as `%XX` (RFC 3986).
-pub(crate) fn percent(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-        out
-    })
+/// A path with all but unreserved characters and `/` as `%XX` (RFC 3986).
+pub(crate) fn percent(path: &str) -> String {
+    Encoding::Percent.encode(path).replace("%2F", "/")
+}
+
+/// Whether a path is a folder's own, or below it.
+pub(crate) fn is_within(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether an address is at a path, or below it, with any key.
+pub(crate) fn is_at(address: &str, path: &str) -> bool {
+    address
+        .strip_prefix(path)
+        .is_some_and(|rest| rest.is_empty() || path.ends_with('/') || rest.starts_with(['/', '#']))
 }
 
 /// Where in a path or key text would lead elsewhere or nowhere.

@@ -20,7 +20,7 @@ use crate::provider::Surroundings;
 use metadata::Metadata;
 use scalar::{Kind, Scalar};
 
-pub use encrypt::{Encrypted, Previous, Recipients, encrypt};
+pub use encrypt::{Previous, Recipients, encrypt};
 
 /// A branch of a file: keys in their order.
 type Branch = Vec<(String, Tree)>;

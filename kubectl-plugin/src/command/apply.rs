@@ -75,9 +75,8 @@ fn rendered(project: &Project, flags: &cli::Apply, settings: &Settings) -> anyho
     let read = |namespace: &str, name: &str| {
         world.noted(if namespace.is_empty() { &environment.namespace } else { namespace }, name)
     };
-    let live = Live { read: &read };
     let stamp = || world.checksum_key();
-    let live = flags.keep_live_secrets.then_some(&live);
+    let live: Option<Live<'_>> = if flags.keep_live_secrets { Some(&read) } else { None };
     let output = Output::Values { around: &around, live, stamp: Some(&stamp) };
     let rendered = project.render(&ready, &environment, output).run(inputs.objects);
     rendered.report.warnings.iter().for_each(|warning| console::warn(warning));

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lathe_manifest::{Map, Object, Value};
 use lathe_pipeline::Environment;
-use lathe_secrets::provider::{Bounds, ClusterSecret, Generate, ReadCluster, Surroundings};
+use lathe_secrets::provider::{Bounds, ClusterSecret, GiveGenerated, ReadCluster, Surroundings};
 use lathe_secrets::reference::Generated;
 use lathe_secrets::{GeneratedValues, LiveSecret, REFERENCES_ANNOTATION, SecretBytes, Why};
 
@@ -68,7 +68,7 @@ impl<'a> World<'a> {
     pub(crate) fn surroundings<'b>(
         &'b self,
         cluster: ReadCluster<'b>,
-        generated: Generate<'b>,
+        generated: GiveGenerated<'b>,
     ) -> Surroundings<'b> {
         Surroundings {
             folder: self.folder,
@@ -83,14 +83,15 @@ impl<'a> World<'a> {
 
     /// The values of a Secret of the cluster.
     pub(crate) fn secret(&self, namespace: &str, name: &str) -> Result<ClusterSecret, Why> {
-        Ok(self.live(namespace, name)?.map(|secret| values(secret.data)))
+        Ok(self.live(namespace, name)?.map(values))
     }
 
-    /// A Secret of the cluster with what it notes of its references; `None` where it cannot be read.
-    pub(crate) fn noted(&self, namespace: &str, name: &str) -> Option<LiveSecret> {
-        let mut live = self.live(namespace, name).ok().flatten()?;
-        let references = live.annotations.remove(REFERENCES_ANNOTATION);
-        Some(LiveSecret { data: Some(values(live.data)), references })
+    /// A Secret of the cluster with what it notes of its references.
+    pub(crate) fn noted(&self, namespace: &str, name: &str) -> Result<Option<LiveSecret>, Why> {
+        let Some(live) = self.live(namespace, name)? else { return Ok(None) };
+        let annotations = live.metadata.annotations.as_ref();
+        let references = annotations.and_then(|all| all.get(REFERENCES_ANNOTATION)).cloned();
+        Ok(Some(LiveSecret { data: values(live), references }))
     }
 
     fn live(&self, namespace: &str, name: &str) -> Result<Option<lathe_cluster::Secret>, Why> {
@@ -125,23 +126,20 @@ impl<'a> World<'a> {
 
     fn kept<T>(&self, get: impl FnOnce(&GeneratedValues) -> Result<T, Why>) -> Result<T, Why> {
         let mut generated = locked(&self.generated);
-        if generated.is_none() {
-            let known = match &self.store {
-                Store::None => BTreeMap::new(),
-                Store::Cluster(namespace) => self.secret(namespace, GENERATED)?.unwrap_or_default(),
-                Store::File(file, identity) => {
-                    let leases =
-                        state::read_or_new(file).map_err(|error| Why::Unavailable(format!("{error:#}")))?;
-                    let known = leases.generated.get(identity).cloned().unwrap_or_default();
-                    known.into_iter().map(|(name, value)| (name, value.into())).collect()
-                }
-            };
-            *generated = Some(GeneratedValues::new(known));
+        if let Some(generated) = generated.as_ref() {
+            return get(generated);
         }
-        match generated.as_ref() {
-            Some(generated) => get(generated),
-            None => Err(Why::Unavailable("generated values are not there".to_owned())),
-        }
+        let known = match &self.store {
+            Store::None => BTreeMap::new(),
+            Store::Cluster(namespace) => self.secret(namespace, GENERATED)?.unwrap_or_default(),
+            Store::File(file, identity) => {
+                let leases =
+                    state::read_or_new(file).map_err(|error| Why::Unavailable(format!("{error:#}")))?;
+                let known = leases.generated.get(identity).cloned().unwrap_or_default();
+                known.into_iter().map(|(name, value)| (name, value.into())).collect()
+            }
+        };
+        get(generated.insert(GeneratedValues::new(known)))
     }
 
     /// Keeps what was made in the file; gives the Secret that keeps it in the cluster.
@@ -183,8 +181,9 @@ fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn values(data: BTreeMap<String, Vec<u8>>) -> BTreeMap<String, SecretBytes> {
-    data.into_iter().map(|(name, value)| (name, value.into())).collect()
+fn values(secret: lathe_cluster::Secret) -> BTreeMap<String, SecretBytes> {
+    let data = secret.data.unwrap_or_default().into_iter();
+    data.map(|(name, value)| (name, value.0.into())).collect()
 }
 
 /// The Secret that keeps generated values.

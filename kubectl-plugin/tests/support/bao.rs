@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::http::{Request, answer};
 use super::{Place, Run, finish};
 
 /// The root token of a test's own server.
@@ -188,20 +189,9 @@ impl Front {
     }
 }
 
-/// One request per connection, so that it can be read to its end.
 fn serve(mut client: TcpStream, upstream: &str, state: &Mutex<State>) -> Option<()> {
-    let (mut head, mut byte) = (Vec::new(), [0]);
-    while !head.ends_with(b"\r\n\r\n") {
-        client.read_exact(&mut byte).ok()?;
-        head.push(byte[0]);
-    }
-    let head = String::from_utf8(head).unwrap();
-    let length = head
-        .lines()
-        .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
-    let mut body = vec![0; length.unwrap_or(0)];
-    client.read_exact(&mut body).ok()?;
-    let first = head.lines().next()?.to_owned();
+    let request = Request::read(&mut client)?;
+    let first = request.head.lines().next()?.to_owned();
     let is_read = first.starts_with("GET ") && !first.contains("/sys/");
     let (fault, met) = {
         let mut state = state.lock().unwrap();
@@ -209,14 +199,10 @@ fn serve(mut client: TcpStream, upstream: &str, state: &Mutex<State>) -> Option<
         state.met += usize::from(is_read);
         (state.fault, state.met)
     };
-    let answer = |client: &mut TcpStream, code: u16| {
-        let text = r#"{"errors":["spoilt"]}"#;
-        let length = text.len();
-        write!(client, "HTTP/1.1 {code} x\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{text}").ok()
-    };
+    let spoilt = r#"{"errors":["spoilt"]}"#;
     match fault {
-        Fault::First(count, code) if is_read && met <= count => return answer(&mut client, code),
-        Fault::Always(code) if is_read => return answer(&mut client, code),
+        Fault::First(count, code) if is_read && met <= count => return answer(&mut client, code, spoilt),
+        Fault::Always(code) if is_read => return answer(&mut client, code, spoilt),
         Fault::HalfDead if met % 2 == 1 => return None,
         Fault::Silent => {
             std::thread::sleep(Duration::from_mins(1));
@@ -224,12 +210,5 @@ fn serve(mut client: TcpStream, upstream: &str, state: &Mutex<State>) -> Option<
         }
         _ => {}
     }
-    let mut server = TcpStream::connect(upstream).ok()?;
-    let lines = head.trim_end().lines().filter(|line| !line.to_ascii_lowercase().starts_with("connection:"));
-    let head: String = lines.map(|line| format!("{line}\r\n")).collect();
-    server.write_all(format!("{head}connection: close\r\n\r\n").as_bytes()).ok()?;
-    server.write_all(&body).ok()?;
-    let mut whole = Vec::new();
-    server.read_to_end(&mut whole).ok()?;
-    client.write_all(&whole).ok()
+    client.write_all(&request.forward(upstream)?).ok()
 }

@@ -5,6 +5,7 @@
 pub mod bao;
 pub mod cluster;
 pub mod console;
+pub mod http;
 pub mod proxy;
 pub mod registry;
 

@@ -1,11 +1,12 @@
 //! An API server that spoils some of its answers.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use super::cluster::Cluster;
+use super::http::{Request, answer};
 
 /// What the proxy does to an apply that is no dry run.
 #[derive(Clone, Copy, Debug)]
@@ -67,45 +68,26 @@ impl Drop for Proxy {
     }
 }
 
-/// One request per connection, so that it can be read to its end.
 fn serve(mut client: TcpStream, upstream: &str, state: &Mutex<(Fault, usize)>) -> Option<()> {
-    let (mut head, mut byte) = (Vec::new(), [0]);
-    while !head.ends_with(b"\r\n\r\n") {
-        client.read_exact(&mut byte).ok()?;
-        head.push(byte[0]);
-    }
-    let head = String::from_utf8(head).unwrap();
-    let length = |name: &str| {
-        let line = head.lines().find(|line| line.to_ascii_lowercase().starts_with(name))?;
-        line.split_once(':')?.1.trim().parse::<usize>().ok()
-    };
-    let mut body = vec![0; length("content-length").unwrap_or(0)];
-    client.read_exact(&mut body).ok()?;
-    let real = head.starts_with("PATCH ") && !head.contains("dryRun");
+    let request = Request::read(&mut client)?;
+    let real = request.head.starts_with("PATCH ") && !request.head.contains("dryRun");
     let fault = real.then(|| {
         let mut state = state.lock().unwrap();
         state.1 += 1;
         *state
     });
-    let answer = |client: &mut TcpStream, code: u16| {
+    let spoil = |client: &mut TcpStream, code: u16| {
         let status = format!(
             r#"{{"kind":"Status","apiVersion":"v1","status":"Failure","message":"spoilt","code":{code}}}"#
         );
-        let length = status.len();
-        write!(client, "HTTP/1.1 {code} x\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{status}").ok()
+        answer(client, code, &status)
     };
     if let Some((Fault::Status(code), _) | (Fault::StatusOnce(code), 2..)) = fault {
-        return answer(&mut client, code);
+        return spoil(&mut client, code);
     }
-    let mut server = TcpStream::connect(upstream).ok()?;
-    let lines = head.trim_end().lines().filter(|line| !line.to_ascii_lowercase().starts_with("connection:"));
-    let head: String = lines.map(|line| format!("{line}\r\n")).collect();
-    server.write_all(format!("{head}connection: close\r\n\r\n").as_bytes()).ok()?;
-    server.write_all(&body).ok()?;
-    let mut whole = Vec::new();
-    server.read_to_end(&mut whole).ok()?;
+    let whole = request.forward(upstream)?;
     match fault {
-        Some((Fault::AfterStatus(code), _)) => answer(&mut client, code),
+        Some((Fault::AfterStatus(code), _)) => spoil(&mut client, code),
         Some((Fault::Close, _)) => None,
         _ => client.write_all(&whole).ok(),
     }

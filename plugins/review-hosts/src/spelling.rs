@@ -156,6 +156,8 @@ mod tests {
             ("https://kubernetes.default.svc/api/v1/namespaces/a/secrets", vec!["a"]),
             ("--namespace=a --watch-namespaces=b", vec!["a", "b"]),
             ("--namespace a", vec!["a"]),
+            ("\u{fffd}--namespace a", vec!["a"]),
+            ("\u{fffd}namespace a", vec![]),
             ("the namespace a", vec![]),
             ("namespace: a\nNAMESPACE=\"b\"\n", vec!["a", "b"]),
             (r#"{\"namespace\": \"a\"}"#, vec!["a"]),

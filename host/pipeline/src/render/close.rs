@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use lathe_manifest::{Map, Value};
+use lathe_manifest::{Edit, Map, Value};
 use lathe_secrets::SecretErrorKind;
 
 use crate::checksum;
@@ -10,7 +10,7 @@ use crate::closure::Search;
 use crate::connect;
 use crate::environment::REVIEW_HOSTS;
 use crate::file::{Acknowledge, SECRETS};
-use crate::output::Output;
+use crate::output::{Output, annotation};
 use crate::problem::Problem;
 use crate::render::{Run, SECRETS_ANNOTATION};
 use crate::report::Hit;
@@ -176,26 +176,14 @@ fn leftover(hit: &Hit, review_domain: &str) -> Problem {
 
 /// Sets or takes away the mark of an object that holds references.
 fn mark(value: &mut Value, holds: bool) {
-    let Some(metadata) =
-        value.as_object_mut().and_then(|map| map.get_mut("metadata")).and_then(Value::as_object_mut)
-    else {
-        return;
-    };
-    let marked =
-        |metadata: &Map| metadata.get("annotations").and_then(|a| a.get(SECRETS_ANNOTATION)).is_some();
+    let place = annotation(SECRETS_ANNOTATION);
     if holds {
-        if !matches!(metadata.get("annotations"), Some(Value::Object(_))) {
-            metadata.insert("annotations", Value::Object(Map::new()));
-        }
-        if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
-            annotations.insert(SECRETS_ANNOTATION, "refs".into());
-        }
-    } else if marked(metadata)
-        && let Some(Value::Object(annotations)) = metadata.get_mut("annotations")
+        // Annotations that are none are for the server to refuse.
+        let _ = Edit::Set(place, "refs".into()).apply(value);
+    } else if Edit::Remove(place).apply(value).is_ok()
+        && let Some(metadata) = value.as_object_mut().and_then(|map| map.get_mut("metadata")?.as_object_mut())
+        && metadata.get("annotations").and_then(Value::as_object).is_some_and(Map::is_empty)
     {
-        annotations.remove(SECRETS_ANNOTATION);
-        if annotations.is_empty() {
-            metadata.remove("annotations");
-        }
+        metadata.remove("annotations");
     }
 }

@@ -353,8 +353,5 @@ proptest::proptest! {
             proptest::prop_assert!(seal.fill(0, &mut after, &Fill::References).is_ok());
             proptest::prop_assert_eq!(json::to_string(&after.value), json::to_string(&before.value));
         }
-        // What was sealed tells no text of the input but references and what ends them.
-        let errors = seal.refusals().iter().map(ToString::to_string).collect::<String>();
-        proptest::prop_assert!(!errors.contains("key>") || errors.contains("`<key>`"));
     }
 }

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use crate::error::Why;
+use crate::reference::is_at;
 
 /// What may be read. What is left out is not restricted.
 #[derive(Clone, Debug, Default, JsonSchema, Deserialize)]
@@ -50,12 +51,8 @@ impl Bounds {
 
     /// Whether what lies at a path may be read, a key with it.
     pub(super) fn path(&self, path: &str) -> Result<(), Why> {
-        let within = |prefix: &String| {
-            path.strip_prefix(prefix.as_str())
-                .is_some_and(|rest| rest.is_empty() || prefix.ends_with('/') || rest.starts_with(['/', '#']))
-        };
         match &self.paths {
-            Some(allowed) if !allowed.iter().any(within) => {
+            Some(allowed) if !allowed.iter().any(|allowed| is_at(path, allowed)) => {
                 Err(Why::Policy(format!("the policy does not allow `{path}`")))
             }
             _ => Ok(()),

@@ -14,7 +14,7 @@ use std::path::Path;
 use crate::bytes::SecretBytes;
 use crate::error::Why;
 use crate::node::Node;
-use crate::reference::{Address, Generated, Reference, Shape, Target, logical};
+use crate::reference::{Address, Generated, Reference, Shape, Target, is_within, logical};
 use crate::sops;
 use vault::{Place, Reading};
 
@@ -28,7 +28,7 @@ pub type ClusterSecret = Option<BTreeMap<String, SecretBytes>>;
 pub type ReadCluster<'a> = &'a (dyn Fn(&str, &str) -> Result<ClusterSecret, Why> + Sync);
 
 /// Gives a value that is made at random, or was before.
-pub type Generate<'a> = &'a (dyn Fn(&Generated) -> Result<SecretBytes, Why> + Sync);
+pub type GiveGenerated<'a> = &'a (dyn Fn(&Generated) -> Result<SecretBytes, Why> + Sync);
 
 /// Provider instances by name.
 pub type Instances = BTreeMap<String, ProviderSpec>;
@@ -45,7 +45,7 @@ pub struct Surroundings<'a> {
     /// Reads a Secret of the cluster, by namespace and name.
     pub cluster: Option<ReadCluster<'a>>,
     /// Values that were made at random before, or are now, by what they stand in for.
-    pub generated: Option<Generate<'a>>,
+    pub generated: Option<GiveGenerated<'a>>,
     /// What operators let pipelines read; all of it holds.
     pub bounds: Vec<Bounds>,
     /// Whether no server is asked.
@@ -391,7 +391,7 @@ impl<'a> Resolver<'a> {
 
 /// Whether a path lies below a mount.
 pub(crate) fn is_below(path: &str, mount: &str) -> bool {
-    path.strip_prefix(mount).is_some_and(|rest| rest.starts_with('/')) && !mount.is_empty()
+    !mount.is_empty() && path != mount && is_within(path, mount)
 }
 
 impl Document {

@@ -1,5 +1,6 @@
 //! argocd-vault-plugin's two grammars.
 
+use super::find::Braces;
 use super::{Address, Generic, Reference, Shape, Target, check_path};
 use crate::modifier::Modifier;
 
@@ -55,20 +56,11 @@ const MOST_MODIFIERS: usize = 16;
 /// What is asked for, and the modifiers behind it. A `|` within the braces of a path belongs to that.
 fn split(body: &str) -> Result<(&str, Vec<Modifier>), String> {
     let mut parts = Vec::new();
-    let (mut depth, mut from, mut quote) = (0_usize, 0, None);
+    let (mut braces, mut from) = (Braces::default(), 0);
     for (at, byte) in body.bytes().enumerate() {
-        match byte {
-            b'\'' | b'"' if depth > 0 => {
-                quote = if quote == Some(byte) { None } else { quote.or(Some(byte)) };
-            }
-            _ if quote.is_some() => {}
-            b'{' => depth += 1,
-            b'}' => depth = depth.saturating_sub(1),
-            b'|' if depth == 0 => {
-                parts.push(body[from..at].trim());
-                from = at + 1;
-            }
-            _ => {}
+        if !braces.hold(byte) && byte == b'|' {
+            parts.push(body[from..at].trim());
+            from = at + 1;
         }
     }
     parts.push(body[from..].trim());

@@ -175,23 +175,43 @@ fn nested_end(path: &str, behind: &str) -> Option<usize> {
 
 /// The length of `<…>`. Braces may hold `>`; modifiers may stand on lines of their own.
 fn bracket_end(text: &str) -> Option<usize> {
-    let (mut depth, mut modified, mut quote) = (0_usize, false, None);
+    let (mut braces, mut modified) = (Braces::default(), false);
     for (at, byte) in text.bytes().enumerate() {
         match byte {
-            // Within braces, quoted text is text.
-            b'\'' | b'"' if depth > 0 => {
-                quote = if quote == Some(byte) { None } else { quote.or(Some(byte)) };
-            }
-            _ if quote.is_some() => {}
-            b'{' => depth += 1,
-            b'}' => depth = depth.saturating_sub(1),
+            _ if braces.hold(byte) => {}
             b'|' => modified = true,
             b'\n' if !modified => return None,
-            b'>' if depth == 0 => return Some(at + 1),
+            b'>' => return Some(at + 1),
             _ => {}
         }
     }
     None
+}
+
+/// The braces of a `jsonPath` template, within which quoted text is text.
+#[derive(Default)]
+pub(super) struct Braces {
+    depth: usize,
+    quote: Option<u8>,
+}
+
+impl Braces {
+    /// Whether the byte that comes next is one of braces, or stands within some.
+    pub(super) fn hold(&mut self, byte: u8) -> bool {
+        match byte {
+            b'\'' | b'"' if self.depth > 0 => {
+                self.quote = if self.quote == Some(byte) { None } else { self.quote.or(Some(byte)) };
+            }
+            _ if self.quote.is_some() => {}
+            b'{' => self.depth += 1,
+            b'}' if self.depth > 0 => {
+                self.depth -= 1;
+                return true;
+            }
+            _ => {}
+        }
+        self.depth > 0
+    }
 }
 
 /// What avp's keys are made of here.

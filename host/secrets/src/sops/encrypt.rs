@@ -32,14 +32,6 @@ pub struct Previous {
     identities: Vec<Identity>,
 }
 
-/// An object, encrypted.
-pub struct Encrypted {
-    /// The object with its `sops`.
-    pub value: Value,
-    /// Whether it is one of the earlier output.
-    pub kept: bool,
-}
-
 impl Recipients {
     /// Reads `age1…` recipients.
     pub fn parse(texts: &[String]) -> Result<Self, String> {
@@ -92,7 +84,7 @@ impl Previous {
     }
 }
 
-/// Encrypts an object. `now` is the time as RFC 3339 has it.
+/// An object with its values encrypted and its `sops`. `now` is the time as RFC 3339 has it.
 ///
 /// An object that an earlier output holds unchanged stays as it is there. One that changed gets a new key: whoever wrote the earlier
 /// output may know its key, for anybody can encrypt one for a recipient.
@@ -101,7 +93,7 @@ pub fn encrypt(
     recipients: &Recipients,
     previous: Option<&Previous>,
     now: &str,
-) -> Result<Encrypted, Why> {
+) -> Result<Value, Why> {
     let told = |why: String| Why::Decrypt(format!("it cannot be encrypted: {why}"));
     if object.value.get("sops").is_some() {
         return Err(told("it has a member `sops` of its own".to_owned()));
@@ -110,7 +102,7 @@ pub fn encrypt(
         && is_ours(stood, recipients)
         && value(&Tree::Map(opened)) == object.value
     {
-        return Ok(Encrypted { value: stood.clone(), kept: true });
+        return Ok(stood.clone());
     }
     let key = fresh_key().map_err(told)?;
     let mut digest = Digest::new(false);
@@ -129,7 +121,7 @@ pub fn encrypt(
         sops.insert(name, value);
     }
     map.insert("sops", Value::Object(sops));
-    Ok(Encrypted { value: Value::Object(map), kept: false })
+    Ok(Value::Object(map))
 }
 
 /// Whether a document is one that Lathe would write: for the same recipients, by its own rule, with every value encrypted.

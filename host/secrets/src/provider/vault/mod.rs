@@ -15,7 +15,7 @@ use super::{Document, Surroundings, is_below};
 use crate::error::Why;
 use crate::node::Node;
 use crate::provider::spec::VaultSpec;
-use crate::reference::{Address, percent};
+use crate::reference::{Address, check_path, percent};
 use client::Client;
 use login::Login;
 
@@ -314,18 +314,8 @@ async fn one(
     }
 }
 
-/// A path with all but unreserved characters and `/` as `%XX` (RFC 3986).
+/// A path as it stands in a URL.
 fn escaped(path: &str) -> Result<String, Why> {
-    if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
-        return Err(Why::Policy("a path has an empty part, or one that leads upwards".to_owned()));
-    }
-    let mut out = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    Ok(out)
+    check_path(path).map_err(Why::Policy)?;
+    Ok(percent(path))
 }
