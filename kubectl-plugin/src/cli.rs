@@ -1,15 +1,19 @@
 //! The command line's types, and nothing else.
 
+mod cluster;
 mod plugin;
 mod review;
 mod secrets;
 
 use std::path::PathBuf;
 
+pub(crate) use cluster::{Apply, ApplyFormat, Diff, DiffFormat, Down, DryRun, Gc, SetPlace, Status};
 pub(crate) use plugin::{
     Build, Bundle, Inspect, Language, LimitFlags, New, Plugin, Pull, Push, Run, Test, Types,
 };
-pub(crate) use review::{Discover, Lease, LeaseFormat, LeasePlace, Release, Review, ReviewFormat, Show};
+pub(crate) use review::{
+    Discover, Lease, LeaseFormat, LeasePlace, List, Release, Review, ReviewFormat, Show,
+};
 
 pub(crate) use secrets::{Secrets, SecretsCheck, SecretsFlags, SecretsMode, TableFormat};
 
@@ -107,6 +111,14 @@ pub(crate) enum Command {
     Render(Render),
     /// Render an environment and apply it to the cluster
     Apply(Apply),
+    /// Tell what an apply would change, or what sets two renders apart
+    Diff(Diff),
+    /// Tell what is applied of each set, and how it is
+    Status(Status),
+    /// Take a review environment down: all that it has on the cluster
+    Down(Down),
+    /// Take down the review environments that are not needed any more
+    Gc(Gc),
     /// Write lathe.lock: which plugins may take part, with which rights
     Lock(Lock),
     /// Render every environment without printing it, and tell what is wrong
@@ -197,26 +209,6 @@ pub(crate) struct Render {
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct Apply {
-    #[command(flatten)]
-    pub(crate) source: Source,
-    #[command(flatten)]
-    pub(crate) target: Target,
-    /// Ask the server what would happen, and change nothing
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "server", value_name = "server|none")]
-    pub(crate) dry_run: Option<DryRun>,
-    /// Take fields over that belong to other field managers
-    #[arg(long)]
-    pub(crate) force_conflicts: bool,
-    /// Ask no store for values: only files and variables
-    #[arg(long)]
-    pub(crate) offline: bool,
-    /// Where a store of secrets does not answer, keep what the cluster has of the same references
-    #[arg(long)]
-    pub(crate) keep_live_secrets: bool,
-}
-
-#[derive(Args, Debug)]
 pub(crate) struct Lock {
     /// The pipeline, or the folder it lies in; default is ./lathe.yaml
     #[arg(short, long, value_name = "DIR|FILE")]
@@ -298,13 +290,4 @@ pub(crate) enum ObjectFormat {
     Json,
     /// One line of JSON per object
     Jsonl,
-}
-
-/// kubectl's words; a dry run on the client would say nothing of what the server thinks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DryRun {
-    /// The server tries everything and keeps nothing
-    Server,
-    /// No dry run
-    None,
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 
@@ -121,6 +121,35 @@ pub(crate) fn warn(message: &str) {
 /// What was done, where it has no output of its own.
 pub(crate) fn note(message: &str) {
     tell(format_args!("{message}"));
+}
+
+/// Text that no terminal takes for commands.
+pub(crate) fn plain(text: &str) -> String {
+    text.replace('\n', " ").chars().flat_map(shown).collect()
+}
+
+/// Whether a person looks on, and may answer.
+pub(crate) fn is_terminal() -> bool {
+    io::stderr().is_terminal() && io::stdin().is_terminal()
+}
+
+/// Asks a question that yes or no answers; `None` where there is nobody to ask.
+pub(crate) fn ask(question: &str) -> Option<bool> {
+    if !is_terminal() {
+        return None;
+    }
+    tell(format_args!("{question}"));
+    let _ = write!(io::stderr().lock(), "go on? [y/N] ");
+    let mut answer = String::new();
+    let read = io::stdin().lock().read_line(&mut answer).unwrap_or_default();
+    Some(read > 0 && matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// Ends the process at once, whatever is under way.
+#[allow(clippy::exit, reason = "who asked twice wants no more to be waited for")]
+pub(crate) fn end_now(code: u8) {
+    tell(format_args!("error: ended at once; the next run finds what was done"));
+    std::process::exit(code.into());
 }
 
 /// Writes to standard output, all at once.

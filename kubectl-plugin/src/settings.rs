@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use lathe_cluster::Access;
 use lathe_pipeline::Builtin;
 use lathe_runtime::{Compiler, Native};
@@ -131,7 +132,7 @@ fn access(global: &Global, home: Option<PathBuf>) -> Result<Access, String> {
         insecure_skip_tls_verify: global.insecure_skip_tls_verify,
         tls_server_name: text(&global.tls_server_name),
         proxy_url: text(&global.proxy_url),
-        request_timeout: global.request_timeout.as_deref().map(duration).transpose()?.flatten(),
+        request_timeout: global.request_timeout.as_deref().map(request_timeout).transpose()?.flatten(),
         disable_compression: global.disable_compression,
     })
 }
@@ -139,10 +140,20 @@ fn access(global: &Global, home: Option<PathBuf>) -> Result<Access, String> {
 /// Longer time-outs are slips of the hand, and reach beyond what clocks can add.
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
 
-/// A duration as kubectl takes it: seconds, or Go's `1m30s`; zero is no limit of the user's own.
-fn duration(text: &str) -> Result<Option<Duration>, String> {
-    let wrong =
-        || format!("`--request-timeout` takes seconds or a duration such as 1m30s, and this is `{text}`");
+/// `--request-timeout`; zero is no limit of the user's own.
+fn request_timeout(text: &str) -> Result<Option<Duration>, String> {
+    let time = duration(text).map_err(|told| format!("`--request-timeout` {told}"))?;
+    Ok((!time.is_zero()).then_some(time))
+}
+
+/// How long something may be ago: `7d`, `12h`.
+pub(crate) fn age(text: &str) -> Result<Duration, String> {
+    lathe_pipeline::age(text).ok_or_else(|| format!("takes a time such as 7d or 12h, and this is `{text}`"))
+}
+
+/// A duration as kubectl takes it: seconds, or Go's `1m30s`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("takes seconds or a duration such as 1m30s, and this is `{text}`");
     let mut total = Duration::ZERO;
     let mut rest = text;
     while !rest.is_empty() {
@@ -163,7 +174,7 @@ fn duration(text: &str) -> Result<Option<Duration>, String> {
         total = total.checked_add(part).filter(|total| *total <= LONGEST_TIMEOUT).ok_or_else(wrong)?;
         rest = after;
     }
-    if text.is_empty() { Err(wrong()) } else { Ok((!total.is_zero()).then_some(total)) }
+    if text.is_empty() { Err(wrong()) } else { Ok(total) }
 }
 
 /// A variable of the process environment, for secret providers that may read it.
@@ -173,7 +184,13 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 
 /// The time of this moment as RFC 3339 has it, in UTC and whole seconds.
 pub(crate) fn now() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// The time that long from now, in the same form.
+pub(crate) fn time_after(age: Duration) -> String {
+    let then = Timestamp::now().checked_add(age).unwrap_or(Timestamp::MAX);
+    then.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// The plugins that are part of this binary.
@@ -196,7 +213,7 @@ mod tests {
             [("5", 5_000), ("1m30s", 90_000), ("2s500ms", 2_500), ("0", 0), ("1.5h", 5_400_000)]
         {
             let want = (want > 0).then(|| Duration::from_millis(want));
-            assert_eq!(duration(text), Ok(want), "{text}");
+            assert_eq!(request_timeout(text), Ok(want), "{text}");
         }
         for text in ["", "x", "5x", "1m30", "-1s", ".", "1e400", "10000000000000000000", "25h"] {
             assert!(duration(text).is_err(), "{text}");

@@ -133,7 +133,7 @@ fn readers() -> anyhow::Result<()> {
 fn on_cluster() -> anyhow::Result<()> {
     process::run(ignored("xtask", "cluster"))?;
     let cluster = Cluster::start()?;
-    let mut tests = vec!["cluster", "cluster_refusals", "cluster_review", "cluster_sets"];
+    let mut tests: Vec<&str> = CLUSTER_TESTS.to_vec();
     let stores = tools::SOPS.is_built() && tools::OPENBAO.is_built();
     if stores {
         tests.push("cluster_secrets");
@@ -149,6 +149,22 @@ fn on_cluster() -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// What is tried on a cluster, each in namespaces of its own.
+const CLUSTER_TESTS: &[&str] = &[
+    "cluster",
+    "cluster_diff",
+    "cluster_down",
+    "cluster_faults",
+    "cluster_hooks",
+    "cluster_killed",
+    "cluster_prune",
+    "cluster_refusals",
+    "cluster_review",
+    "cluster_rights",
+    "cluster_server",
+    "cluster_sets",
+];
 
 fn languages() -> anyhow::Result<()> {
     let mut command = ignored("kubectl-lathe", "languages");

@@ -11,6 +11,8 @@ use kube::core::Status;
 use lathe_manifest::pointer::each_string;
 use lathe_manifest::{Object, Value, json};
 
+use crate::outcome::Cause;
+
 /// What stands in place of a value.
 const HIDDEN: &str = "(…)";
 
@@ -25,8 +27,8 @@ const LONGEST: usize = 1000;
 pub(crate) struct Refusal {
     /// What is wrong, a line each; never empty.
     pub(crate) lines: Vec<String>,
-    /// Whether fields belong to another field manager.
-    pub(crate) conflict: bool,
+    /// Of what kind it is.
+    pub(crate) cause: Cause,
 }
 
 impl Refusal {
@@ -59,8 +61,37 @@ impl Refusal {
             }
         }
         lines.dedup();
-        Self { lines, conflict }
+        let cause = match status.code {
+            _ if conflict => Cause::Conflict,
+            _ if is_immutable(status) => Cause::Immutable,
+            403 if is_about_rights(&status.message) => Cause::Rights,
+            _ => Cause::Other,
+        };
+        Self { lines, cause }
     }
+}
+
+/// What Kubernetes says of fields that may not change. What webhooks say is theirs.
+const IMMUTABLE: &[&str] = &[
+    "field is immutable",
+    "Value is immutable",
+    "Forbidden: updates to ",
+    "may not change fields other than",
+    "may not change once set",
+    "cannot change roleRef",
+];
+
+/// Whether all that the server has against an object is that fields may not change (422).
+pub(crate) fn is_immutable(status: &Status) -> bool {
+    let causes = status.details.as_ref().map(|details| details.causes.as_slice()).unwrap_or_default();
+    let says = |text: &str| IMMUTABLE.iter().any(|words| text.contains(words));
+    status.code == 422 && !causes.is_empty() && causes.iter().all(|cause| says(&cause.message))
+}
+
+/// Whether RBAC refuses (403): `User "x" cannot …` behind the object's name.
+pub(crate) fn is_about_rights(message: &str) -> bool {
+    let said = message.split_once(" is forbidden: ").map_or(message, |(_, said)| said);
+    said.starts_with("User ") || said.contains("attempting to grant")
 }
 
 /// `conflict with "helm" using apps/v1` as the owner of the field.
@@ -286,7 +317,7 @@ mod tests {
         let deployment = object(r#"{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"a"}}"#);
         let causes = [("FieldManagerConflict", ".spec.replicas", "conflict with \"helm\" using apps/v1")];
         let refusal = refusal("Apply failed with 1 conflict", &causes, &deployment);
-        assert!(refusal.conflict);
+        assert_eq!(refusal.cause, Cause::Conflict);
         assert_eq!(refusal.lines, [".spec.replicas: belongs to field manager \"helm\" using apps/v1"]);
     }
 

@@ -17,8 +17,13 @@ const SERVER_METADATA: &[&str] = &[
     "uid",
 ];
 
-/// The object's JSON for a server-side apply. `namespace` is empty for objects that are in none.
-pub(crate) fn body(object: &Object, namespace: &str, status_is_apart: bool) -> String {
+/// The object's JSON for a server-side apply, with labels added. `namespace` is empty for objects that are in none.
+pub(crate) fn body(
+    object: &Object,
+    namespace: &str,
+    status_is_apart: bool,
+    labels: &[(&str, &str)],
+) -> String {
     let mut value = object.value.clone();
     if let Some(map) = value.as_object_mut() {
         if status_is_apart {
@@ -35,6 +40,14 @@ pub(crate) fn body(object: &Object, namespace: &str, status_is_apart: bool) -> S
                 };
                 if metadata.get(member).is_some_and(nothing) {
                     metadata.remove(member);
+                }
+            }
+            if !labels.is_empty() && metadata.get("labels").is_none() {
+                metadata.insert("labels", Value::Object(Map::new()));
+            }
+            if let Some(Value::Object(all)) = metadata.get_mut("labels") {
+                for (name, text) in labels {
+                    all.insert(*name, (*text).into());
                 }
             }
             if namespace.is_empty() {
@@ -87,7 +100,7 @@ mod tests {
     use super::*;
 
     fn sent(text: &str, namespace: &str) -> String {
-        body(&Object::added(json::parse(text).unwrap()).unwrap(), namespace, true)
+        body(&Object::added(json::parse(text).unwrap()).unwrap(), namespace, true, &[])
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use kube::Discovery;
 use kube::core::GroupVersionKind;
-use kube::core::discovery::{Scope, verbs};
+use kube::core::discovery::{ApiCapabilities, Scope, verbs};
 use lathe_manifest::{Object, Value};
 
 use crate::request::{RequestError, Requests};
@@ -31,12 +31,16 @@ impl Resource {
 
     /// The path of one object.
     pub(crate) fn path(&self, namespace: &str, name: &str) -> String {
+        format!("{}/{}", self.collection(namespace), encode(name))
+    }
+
+    /// The path of all objects, in the namespace if they are in one.
+    pub(crate) fn collection(&self, namespace: &str) -> String {
         let Self { root, plural, .. } = self;
-        let name = encode(name);
         if self.namespaced {
-            format!("{root}/namespaces/{}/{plural}/{name}", encode(namespace))
+            format!("{root}/namespaces/{}/{plural}", encode(namespace))
         } else {
-            format!("{root}/{plural}/{name}")
+            format!("{root}/{plural}")
         }
     }
 }
@@ -47,7 +51,7 @@ pub(crate) struct Known(Discovery);
 impl Known {
     /// Asks the server: two requests where it aggregates (Kubernetes 1.26 and later), else one for each group.
     pub(crate) async fn read(requests: &Requests) -> Result<Self, RequestError> {
-        let discovery = || Discovery::new(requests.client.clone());
+        let discovery = || Discovery::new(requests.client());
         match discovery().run_aggregated().await {
             Ok(discovery) => return Ok(Self(discovery)),
             // A server that cannot aggregate answers in the old form.
@@ -58,15 +62,26 @@ impl Known {
         discovery().run().await.map(Self).map_err(|error| requests.error(error))
     }
 
+    /// The resource of a kind in the version that the server recommends, from the name that a set's parent has for it.
+    pub(crate) fn of_kind(&self, group_kind: &str) -> Option<Resource> {
+        let (kind, group) = group_kind.split_once('.').unwrap_or((group_kind, ""));
+        let (resource, capabilities) = self.0.get(group)?.recommended_kind(kind)?;
+        Some(Self::resource(group, &resource.version, &resource.plural, &capabilities))
+    }
+
     pub(crate) fn find(&self, object: &Object) -> Option<Resource> {
         let (group, version) = group_version(object);
         let kind = GroupVersionKind::gvk(group, version, object.kind());
         let (resource, capabilities) = self.0.resolve_gvk(&kind)?;
+        Some(Self::resource(group, version, &resource.plural, &capabilities))
+    }
+
+    fn resource(group: &str, version: &str, plural: &str, capabilities: &ApiCapabilities) -> Resource {
         let has_status = capabilities.subresources.iter().any(|(sub, _)| sub.plural == "status");
         let namespaced = capabilities.scope == Scope::Namespaced;
         let can_apply = [verbs::GET, verbs::PATCH].iter().all(|verb| capabilities.supports_operation(verb));
-        let resource = Resource::new(group, version, &resource.plural, namespaced, has_status);
-        Some(Resource { can_apply, ..resource })
+        let resource = Resource::new(group, version, plural, namespaced, has_status);
+        Resource { can_apply, ..resource }
     }
 }
 

@@ -12,6 +12,8 @@ pub(crate) enum Later {
         /// Its name.
         name: String,
     },
+    /// A right, which a binding of the set may give.
+    Rights,
     /// Other rules, which the labels of the namespace may decide: Pod Security, quotas, policies.
     Rules,
 }
@@ -53,9 +55,10 @@ impl Later {
                     let name = rest.split_once(before)?.1.split_once(after)?.0;
                     return Some(Self::Object { kinds, name: name.to_owned() });
                 }
-                // Somebody lacks a right, which nothing in the set gives them.
-                let rights = said.starts_with("User ") || said.contains("attempting to grant");
-                (!rights).then_some(Self::Rules)
+                if said.contains("attempting to grant") {
+                    return None;
+                }
+                Some(if said.starts_with("User ") { Self::Rights } else { Self::Rules })
             }
             _ => None,
         }
@@ -108,7 +111,7 @@ mod tests {
                 "services \"portal\" is forbidden: ValidatingAdmissionPolicy 'p' denied request: serviceaccount \"x\" not found",
                 Some(Later::Rules),
             ),
-            (403, "roles \"a\" is forbidden: User \"u\" cannot patch", None),
+            (403, "roles \"a\" is forbidden: User \"u\" cannot patch", Some(Later::Rights)),
             (403, "roles \"a\" is forbidden: user \"u\" is attempting to grant RBAC permissions", None),
             (422, "error looking up service account a/b: serviceaccount \"b\" not found", None),
         ] {

@@ -5,19 +5,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams, Preconditions};
 use lathe_manifest::digest;
 
 use crate::FIELD_MANAGER;
 use crate::connect::Cluster;
-use crate::request::{RequestError, Requests};
+use crate::ops;
+use crate::request::{Ask, RequestError, Requests};
+use crate::set::{ENVIRONMENT, PROJECT, REVIEW, Set};
 
 const TYPE: &str = "lathe.dev/lease";
-const PROJECT: &str = "lathe.dev/project";
-const ENVIRONMENT: &str = "lathe.dev/environment";
-const REVIEW: &str = "lathe.dev/review";
 const SLOT: &str = "lathe.dev/slot";
 
 /// How often a lease looks again at what others have done meanwhile.
@@ -35,6 +34,30 @@ pub struct Pool<'a> {
     pub environment: &'a str,
     /// The slots, in the order in which they are taken.
     pub slots: &'a [String],
+}
+
+/// Gives back what a review holds of a pool, when its environment is no more.
+pub(crate) async fn forget(requests: &Requests, set: &Set) -> Result<(), RequestError> {
+    if set.review.is_empty() {
+        return Ok(());
+    }
+    let secrets: Api<Secret> = Api::namespaced(requests.client(), &set.ops_namespace);
+    let labels: Vec<String> = set.labels().iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let list = secrets.list(&ListParams::default().labels(&labels.join(","))).await;
+    let list = list.map_err(|error| requests.error(error))?;
+    for secret in list.items.into_iter().filter(|secret| secret.type_.as_deref() == Some(TYPE)) {
+        let path = ops::secret(&set.ops_namespace, secret.metadata.name.as_deref().unwrap_or_default());
+        let options = serde_json::json!({
+            "kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": secret.metadata.uid},
+        });
+        match requests.find(&path, Ask::Delete(&options.to_string())).await {
+            Ok(_) => {}
+            // Another review took the slot since.
+            Err(RequestError::Answered(status)) if status.code == 409 => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// One Secret of a lease.
@@ -153,15 +176,7 @@ impl Pool<'_> {
                 Ok(_) => return Ok(true),
                 Err(kube::Error::Api(status)) if status.code == 409 => return Ok(false),
                 Err(kube::Error::Api(status)) if status.code == 404 && attempt == 0 => {
-                    let metadata =
-                        ObjectMeta { name: Some(self.namespace.to_owned()), ..ObjectMeta::default() };
-                    let namespace = Namespace { metadata, ..Namespace::default() };
-                    let namespaces: Api<Namespace> = Api::all(self.cluster.client.clone());
-                    match namespaces.create(&parameters, &namespace).await {
-                        Ok(_) => {}
-                        Err(kube::Error::Api(status)) if status.code == 409 => {}
-                        Err(error) => return Err(self.requests().error(error)),
-                    }
+                    ops::ensure(&self.requests(), self.namespace).await?;
                 }
                 Err(error) => return Err(self.requests().error(error)),
             }
@@ -185,6 +200,6 @@ impl Pool<'_> {
     }
 
     fn requests(&self) -> Requests {
-        Requests { client: self.cluster.client.clone(), server: self.cluster.server.clone() }
+        Requests::of(self.cluster)
     }
 }

@@ -6,28 +6,53 @@
 //! kubeconfig, and for proxies, the client library asks the process environment as every Kubernetes client does.
 
 mod access;
+mod act;
 mod answer;
 mod apply;
+mod belongs;
 mod body;
 mod connect;
+mod control;
 mod discovery;
+mod down;
+mod hook;
+mod hooks;
+mod inventory;
 mod later;
 mod lease;
+mod managed;
+mod member;
+mod ops;
+mod outcome;
 mod owner;
 mod plan;
+mod prune;
 mod request;
 mod resolve;
+mod rights;
+mod run;
 mod secret;
+mod set;
+mod sets;
 mod stage;
+pub mod status;
+mod takeover;
+mod target;
+mod turn;
 mod wait;
 
 pub use access::Access;
-pub use apply::{Action, Apply, Entry, Failure, Outcome};
+pub use apply::{Apply, Deletions, Event, Managed};
 pub use connect::{Cluster, ConnectError, connect};
+pub use down::Down;
+pub use inventory::Applied;
 pub use k8s_openapi::api::core::v1::Secret;
 pub use lease::Pool;
+pub use outcome::{Action, Cause, Difference, Entry, Failure, Outcome};
 pub use owner::Owner;
-pub use request::RequestError;
+pub use request::{Halt, RequestError};
+pub use set::Set;
+pub use sets::{Found, MemberHealth, sets};
 
 /// The field manager of everything that Lathe applies. It does not start with `kubectl`, because Flux takes the fields
 /// of such managers over.

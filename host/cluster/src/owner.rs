@@ -6,8 +6,8 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use lathe_manifest::Object;
 
-use crate::apply::Failure;
 use crate::discovery::is_namespace;
+use crate::outcome::Failure;
 use crate::request::{RequestError, Requests};
 
 /// The environment that a namespace has to belong to.
@@ -17,6 +17,8 @@ pub struct Owner {
     pub namespace: String,
     /// The labels that it carries where it is the environment's.
     pub labels: BTreeMap<String, String>,
+    /// Whether somebody else made the namespace: labels that it does not carry are no sign of another owner then.
+    pub given: bool,
     /// What the names of the environment's own cluster-scoped roles and bindings end in.
     pub suffix: String,
 }
@@ -37,7 +39,7 @@ impl Owner {
         requests: &Requests,
         is_in_set: bool,
     ) -> Result<Option<Failure>, RequestError> {
-        let namespaces: Api<Namespace> = Api::all(requests.client.clone());
+        let namespaces: Api<Namespace> = Api::all(requests.client());
         let refused = |told: String| Ok(Some(Failure::new(format!("Namespace/{}", self.namespace), told)));
         let live = match namespaces.get_opt(&self.namespace).await.map_err(|error| requests.error(error)) {
             Ok(Some(live)) => live,
@@ -49,7 +51,10 @@ impl Owner {
             Err(error) => return Err(error),
         };
         let has = live.metadata.labels.unwrap_or_default();
-        let differs = |(name, value): &(&String, &String)| has.get(*name) != Some(*value);
+        let differs = |(name, value): &(&String, &String)| match has.get(*name) {
+            Some(other) => other != *value,
+            None => !self.given,
+        };
         let wrong: Vec<String> = (self.labels.iter().filter(differs))
             .map(|(name, value)| match has.get(name) {
                 Some(other) => format!("{name} is {other:?} there and {value:?} here"),

@@ -4,21 +4,21 @@ use std::collections::HashMap;
 
 use lathe_manifest::{Object, identity};
 
-use crate::apply::{Action, Failure, Placed, Run};
+use crate::control::Control;
 use crate::discovery::{Defined, Known};
-use crate::plan::Target;
+use crate::outcome::Failure;
+use crate::run::{Placed, Run};
+use crate::set::PART_OF;
+use crate::target::Target;
 
 impl<'a> Run<'a> {
     /// The targets of all objects that have one. What goes nowhere is a failure.
     pub(crate) fn resolve(&mut self, known: &Known, defined: &Defined) -> Vec<Placed<'a>> {
         let mut targets: Vec<Placed<'a>> = Vec::new();
+        let id = self.apply.id();
         let mut places: HashMap<(&str, &str, String, &str), usize> = HashMap::new();
         for (index, object) in self.objects.iter().enumerate() {
-            if object.is_create_only() {
-                self.actions.insert(index, (object.label(), Action::LeftOut));
-                continue;
-            }
-            let target = match self.target(object, known, defined) {
+            let target = match self.target(object, known, defined, id.as_deref()) {
                 Ok(target) => target,
                 Err(message) => {
                     self.outcome.failures.push(Failure::new(object.label(), message));
@@ -26,7 +26,7 @@ impl<'a> Run<'a> {
                 }
             };
             let place = (object.group(), object.kind(), target.namespace.clone(), object.name());
-            if let Some(first) = places.insert(place, index) {
+            if let Some(first) = places.insert(place, index).filter(|_| !object.is_create_only()) {
                 let source = |index: usize| identity::place(self.objects[index].source.as_ref());
                 let message = format!("stands in the set twice: {} and {}", source(first), source(index));
                 self.outcome.failures.push(Failure::new(target.label(), message));
@@ -36,7 +36,13 @@ impl<'a> Run<'a> {
         targets
     }
 
-    fn target(&self, object: &'a Object, known: &Known, defined: &Defined) -> Result<Target<'a>, String> {
+    fn target(
+        &self,
+        object: &'a Object,
+        known: &Known,
+        defined: &Defined,
+        id: Option<&str>,
+    ) -> Result<Target<'a>, String> {
         let found = known.find(object).or_else(|| defined.find(object));
         let resource = found.ok_or_else(|| {
             let version = object.api_version();
@@ -46,7 +52,7 @@ impl<'a> Run<'a> {
         let namespace = if own.is_empty() { self.apply.namespace.as_str() } else { own };
         // Parts of a path that lead elsewhere.
         let takes = |name: &str| !matches!(name, "" | "." | "..") && !name.contains(['/', '%']);
-        if !takes(object.name()) || resource.namespaced && !takes(namespace) {
+        if !(takes(object.name()) || object.is_create_only()) || resource.namespaced && !takes(namespace) {
             return Err("it has no name or namespace that a server would take".to_owned());
         }
         if !resource.can_apply {
@@ -61,6 +67,10 @@ impl<'a> Run<'a> {
         if !resource.namespaced && self.apply.owner.as_ref().is_some_and(|owner| !owner.may_have(object)) {
             return Err("it is cluster-scoped, and a review must not touch what others share".to_owned());
         }
-        Ok(Target::new(object, &resource, namespace))
+        if object.value.get("metadata").and_then(|metadata| metadata.str_at(&["labels", PART_OF])).is_some() {
+            return Err(format!("it carries the label {PART_OF}, which says to which set an object belongs"));
+        }
+        let control = Control::of(object)?;
+        Ok(Target::new(object, resource, namespace, control, id))
     }
 }

@@ -1,11 +1,22 @@
-//! Secrets as they are on the cluster.
+//! What is read of a cluster apart from an apply: Secrets, and which cluster it is.
 
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 
 use crate::connect::Cluster;
-use crate::request::{RequestError, Requests};
+use crate::ops;
+use crate::request::{Ask, RequestError, Requests};
 
 impl Cluster {
+    /// What tells this cluster from all others: the uid of its namespace `kube-system`, which nobody can choose.
+    pub async fn uid(&self) -> Result<String, RequestError> {
+        let text = Requests::of(self).send("/api/v1/namespaces/kube-system", Ask::Read).await?;
+        let namespace: Option<Namespace> = serde_json::from_str(&text).ok();
+        namespace.and_then(|namespace| namespace.metadata.uid).ok_or_else(|| RequestError::Unreachable {
+            server: self.server.clone(),
+            why: "its answer is not the namespace kube-system".to_owned(),
+        })
+    }
+
     /// Reads a Secret; `None` where there is none. Names that no Secret can have name none.
     pub async fn secret(&self, namespace: &str, name: &str) -> Result<Option<Secret>, RequestError> {
         let is_name = |text: &str| {
@@ -15,16 +26,13 @@ impl Cluster {
         if !is_name(namespace) || !is_name(name) {
             return Ok(None);
         }
-        let requests = Requests { client: self.client.clone(), server: self.server.clone() };
-        let path = format!("/api/v1/namespaces/{namespace}/secrets/{name}");
-        match requests.send(&path, None).await {
+        match Requests::of(self).find(&ops::secret(namespace, name), Ask::Read).await? {
             // Nothing of the answer is told: it holds values.
-            Ok(text) => serde_json::from_str(&text).map(Some).map_err(|_| RequestError::Unreachable {
+            Some(text) => serde_json::from_str(&text).map(Some).map_err(|_| RequestError::Unreachable {
                 server: self.server.clone(),
                 why: format!("its answer is not Secret {namespace}/{name}"),
             }),
-            Err(RequestError::Answered(status)) if status.code == 404 => Ok(None),
-            Err(error) => Err(error),
+            None => Ok(None),
         }
     }
 }

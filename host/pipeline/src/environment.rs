@@ -162,7 +162,9 @@ impl Environment {
         };
         let mut wrong = Vec::new();
         let territory = Territory::read(config, &place, &mut wrong);
-        if template.matches("{slug}").count() != 1 {
+        // A namespace that is given may be any; then reviews take turns in it.
+        let slugs = template.matches("{slug}").count();
+        if slugs != 1 && !(slugs == 0 && spec.namespace_given) {
             wrong.push(format!("environments.{name}.namespace: a review's namespace holds `{{slug}}` once"));
         }
         let longest = territory.longest_key();

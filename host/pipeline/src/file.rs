@@ -1,6 +1,7 @@
 //! The pipeline file, `lathe.yaml`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use lathe_manifest::Value;
 use lathe_runtime::Limits;
@@ -76,6 +77,15 @@ pub struct EnvironmentSpec {
     /// one.
     #[serde(default, rename = "opsNamespace")]
     pub ops_namespace: Option<String>,
+    /// Whether its namespace is made by somebody else, and neither created, changed nor deleted here: for those who may not.
+    #[serde(default, rename = "namespaceGiven")]
+    pub namespace_given: bool,
+    /// How long it may stay after its last apply, such as `14d`: `gc` takes it down then.
+    #[serde(default)]
+    pub expires: Option<String>,
+    /// The only clusters that it goes to, by the uid of their namespace `kube-system`; any where it is left out.
+    #[serde(default)]
+    pub clusters: Option<BTreeSet<String>>,
     /// What references stand for here: others, or values that are generated. A review opens none that is not mapped.
     #[serde(default)]
     pub secrets: Vec<MappedSecret>,
@@ -166,6 +176,21 @@ impl Acknowledge {
         let named = |name: &String| to_ascii(&name.to_lowercase()) == to_ascii(host);
         self.pointer == pointer && self.host.as_ref().is_none_or(named) && self.names(label)
     }
+}
+
+/// A time as `14d`, `12h`, `30m` or `45s` says it; `None` where the text says none, or more than a thousand years.
+pub fn age(text: &str) -> Option<Duration> {
+    let split = text.len().checked_sub(1).filter(|at| text.is_char_boundary(*at))?;
+    let (number, unit) = text.split_at(split);
+    let seconds = match unit {
+        "d" => 86_400,
+        "h" => 3_600,
+        "m" => 60,
+        "s" => 1,
+        _ => return None,
+    };
+    let number: u64 = number.parse().ok().filter(|number| *number > 0)?;
+    number.checked_mul(seconds).filter(|all| *all < 1000 * 365 * 86_400).map(Duration::from_secs)
 }
 
 fn no_config() -> Value {
@@ -272,8 +297,21 @@ impl Pipeline {
             }
         }
         for (name, environment) in &self.environments {
+            if let Some(text) = environment.expires.as_deref().filter(|text| age(text).is_none()) {
+                wrong.push(format!("environments.{name}.expires: `{text}` is no time such as 14d or 12h"));
+            }
             let told = Mapping::new(&environment.secrets, environment.review).err().unwrap_or_default();
             wrong.extend(told.into_iter().map(|told| format!("environments.{name}.secrets{told}")));
+        }
+        for (name, environment) in
+            self.environments.iter().filter(|(_, own)| own.review && own.namespace_given)
+        {
+            let is_same = |(other, spec): &(&String, &EnvironmentSpec)| {
+                *other != name && spec.namespace == environment.namespace
+            };
+            if let Some((other, _)) = self.environments.iter().find(is_same) {
+                wrong.push(format!("environments.{name}.namespace: it is that of `{other}` as well"));
+            }
         }
         for environment in self.environments.keys() {
             let late =
@@ -328,6 +366,17 @@ mod tests {
             wrong("environments: {a: {namespace: b, review: x}}\n")[0]
                 .starts_with("lathe.yaml: environments.a.review: ")
         );
+    }
+
+    #[test]
+    fn ages_have_a_unit() {
+        assert_eq!(age("14d"), Some(Duration::from_hours(14 * 24)));
+        assert_eq!(age("90s"), Some(Duration::from_secs(90)));
+        for text in ["", "d", "5", "0d", "-1d", "1.5h", "1w", "99999999999999999999d", "9999999999d", "5µ"] {
+            assert_eq!(age(text), None, "{text}");
+        }
+        let told = wrong("environments: {a: {namespace: a, expires: soon}}\n");
+        assert_eq!(told, ["lathe.yaml: environments.a.expires: `soon` is no time such as 14d or 12h"]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 
+use crate::difference::Diff;
 use crate::file::Pipeline;
 use crate::lease::Leases;
 use crate::lock::Lock;
@@ -30,6 +31,7 @@ pub const SCHEMAS: &[Schema] = &[
     Schema { name: "transcript", make: || text::<Transcript>(SchemaSettings::draft2020_12()) },
     Schema { name: "leases", make: || text::<Leases>(SchemaSettings::draft2020_12()) },
     Schema { name: "review", make: || text::<ReviewSummary>(SchemaSettings::draft2020_12().for_serialize()) },
+    Schema { name: "diff", make: || text::<Diff>(SchemaSettings::draft2020_12().for_serialize()) },
     Schema { name: "report", make: || text::<Report>(SchemaSettings::draft2020_12().for_serialize()) },
 ];
 

@@ -80,6 +80,9 @@ impl Trial<'_> {
             namespace: case.namespace.clone(),
             inputs: None,
             ops_namespace: None,
+            namespace_given: false,
+            expires: None,
+            clusters: None,
             secrets: Vec::new(),
             pool: None,
         };

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{Source, Target};
+use super::{SetPlace, Source, TableFormat, Target};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Review {
@@ -12,6 +12,8 @@ pub(crate) enum Review {
     Show(Show),
     /// Propose a pipeline for manifests: which hosts are rewritten, which stay, what has to be explained
     Discover(Discover),
+    /// List the reviews that are on the cluster
+    List(List),
     /// Take a slot of the environment's pool for a review, or tell the one that it holds
     Lease(Lease),
     /// Give a review's slot back to the environment's pool
@@ -30,6 +32,18 @@ pub(crate) struct Show {
     /// Write the review's address and hosts as variables, for GitLab's `artifacts:reports:dotenv`
     #[arg(long, value_name = "FILE")]
     pub(crate) dotenv: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct List {
+    #[command(flatten)]
+    pub(crate) place: SetPlace,
+    /// The environment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+    /// Format of the output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: TableFormat,
 }
 
 #[derive(Args, Debug)]

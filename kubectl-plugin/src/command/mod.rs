@@ -1,19 +1,28 @@
 //! One module per command; each takes its flags and the settings and does one thing.
 
+mod applied;
 mod apply;
 mod check;
 mod compile;
 mod completion;
+mod connection;
+mod diff;
+mod down;
 mod explain;
+mod gc;
 mod lock;
 mod output_dir;
 mod plugin;
+mod progress;
 mod project;
 mod render;
 mod replay;
 mod review;
 mod secrets;
+mod set_place;
+mod status;
 mod version;
+mod wanted;
 mod world;
 
 use crate::cli::Command;
@@ -22,12 +31,16 @@ use crate::settings::Settings;
 
 /// Runs the command.
 pub(crate) fn run(command: &Command, settings: &Settings) -> anyhow::Result<()> {
-    if settings.namespace.is_some() && !matches!(command, Command::Apply(_)) {
+    if settings.namespace.is_some() && !matches!(command, Command::Apply(_) | Command::Diff(_)) {
         console::warn("`--namespace` has no effect here; the pipeline's environments name their namespaces");
     }
     match command {
         Command::Render(flags) => render::run(flags, settings),
         Command::Apply(flags) => apply::run(flags, settings),
+        Command::Diff(flags) => diff::run(flags, settings),
+        Command::Status(flags) => status::run(flags, settings),
+        Command::Down(flags) => down::run(flags, settings),
+        Command::Gc(flags) => gc::run(flags, settings),
         Command::Lock(flags) => lock::run(flags, settings),
         Command::Check(flags) => check::run(flags, settings),
         Command::Explain(flags) => explain::run(flags, settings),

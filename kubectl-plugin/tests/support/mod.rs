@@ -8,6 +8,7 @@ pub mod console;
 pub mod http;
 pub mod proxy;
 pub mod registry;
+pub mod set;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -21,6 +21,25 @@ pub enum Fault {
     Close,
 }
 
+/// What becomes of one request.
+pub enum Deed {
+    Pass,
+    /// It is answered, and not passed on.
+    Answer(u16, String),
+    /// The connection ends before it is passed on.
+    Cut,
+    /// It is passed on, and then this is done before the answer is.
+    Then(Box<dyn FnOnce() + Send>),
+    /// It is passed on, and its answer takes this long.
+    Slow(std::time::Duration),
+}
+
+/// Decides about each request, by its first line.
+type Judge = dyn Fn(&str) -> Deed + Send + Sync;
+
+/// Serves one connection; `None` where it ended early.
+type Work = dyn Fn(TcpStream, &str) -> Option<()> + Send + Sync;
+
 /// The API server without TLS (`kubectl proxy`), and something before it that spoils answers.
 pub struct Proxy {
     pub address: String,
@@ -30,6 +49,27 @@ pub struct Proxy {
 
 impl Proxy {
     pub fn start(cluster: &Cluster) -> Self {
+        let state = Arc::new(Mutex::new((Fault::Close, 0)));
+        let shared = state.clone();
+        Self::serve(
+            cluster,
+            state,
+            Arc::new(move |stream: TcpStream, upstream: &str| serve(stream, upstream, &shared)),
+        )
+    }
+
+    /// One that asks about every request.
+    pub fn judged(cluster: &Cluster, judge: impl Fn(&str) -> Deed + Send + Sync + 'static) -> Self {
+        let judge: Arc<Judge> = Arc::new(judge);
+        let state = Arc::new(Mutex::new((Fault::Close, 0)));
+        Self::serve(
+            cluster,
+            state,
+            Arc::new(move |stream: TcpStream, upstream: &str| serve_judged(stream, upstream, judge.as_ref())),
+        )
+    }
+
+    fn serve(cluster: &Cluster, state: Arc<Mutex<(Fault, usize)>>, work: Arc<Work>) -> Self {
         let mut behind = Command::new(&cluster.kubectl)
             .args(["--kubeconfig", &cluster.kubeconfig, "proxy", "--port=0"])
             .stdout(Stdio::piped())
@@ -40,12 +80,10 @@ impl Proxy {
         let upstream = line.trim().rsplit(' ').next().unwrap().to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let state = Arc::new(Mutex::new((Fault::Close, 0)));
-        let shared = state.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (upstream, state) = (upstream.clone(), shared.clone());
-                std::thread::spawn(move || serve(stream, &upstream, &state));
+                let (upstream, work) = (upstream.clone(), work.clone());
+                std::thread::spawn(move || work(stream, &upstream));
             }
         });
         Self { address, state, behind }
@@ -91,4 +129,31 @@ fn serve(mut client: TcpStream, upstream: &str, state: &Mutex<(Fault, usize)>) -
         Some((Fault::Close, _)) => None,
         _ => client.write_all(&whole).ok(),
     }
+}
+
+fn serve_judged(mut client: TcpStream, upstream: &str, judge: &Judge) -> Option<()> {
+    let request = Request::read(&mut client)?;
+    match judge(request.head.lines().next().unwrap_or_default()) {
+        Deed::Answer(code, body) => answer(&mut client, code, &body),
+        Deed::Cut => None,
+        Deed::Pass => client.write_all(&request.forward(upstream)?).ok(),
+        Deed::Then(deed) => {
+            let whole = request.forward(upstream)?;
+            deed();
+            client.write_all(&whole).ok()
+        }
+        Deed::Slow(time) => {
+            let whole = request.forward(upstream)?;
+            std::thread::sleep(time);
+            client.write_all(&whole).ok()
+        }
+    }
+}
+
+/// A failure as the API server tells it.
+pub fn failure(code: u16, message: &str) -> Deed {
+    let body = format!(
+        r#"{{"kind":"Status","apiVersion":"v1","status":"Failure","message":"{message}","code":{code}}}"#
+    );
+    Deed::Answer(code, body)
 }

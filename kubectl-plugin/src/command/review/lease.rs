@@ -8,11 +8,9 @@ use lathe_pipeline::{Lease, Leases};
 use super::state;
 use crate::cli::{self, LeaseFormat, LeasePlace};
 use crate::command::project::Project;
+use crate::command::wanted;
 use crate::console::{self, Failure};
 use crate::settings::Settings;
-
-/// Where the ops namespace is not named.
-const OPS_NAMESPACE: &str = "lathe-system";
 
 /// Whose lease it is about.
 struct Holder {
@@ -83,8 +81,7 @@ fn holder(place: &LeasePlace) -> anyhow::Result<Holder> {
         let told = format!("environment `{environment}` has no pool, so there is nothing to lease");
         return Err(Failure::usage(told).with_hint("`environments.NAME.pool` lists slots").into());
     };
-    let named = spec.and_then(|spec| spec.ops_namespace.clone());
-    let ops_namespace = named.unwrap_or_else(|| OPS_NAMESPACE.to_owned());
+    let ops_namespace = wanted::ops_namespace(&project, &environment);
     Ok(Holder { project: project.pipeline.project().to_owned(), environment, review, slots, ops_namespace })
 }
 

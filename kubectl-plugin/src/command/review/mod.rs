@@ -12,6 +12,7 @@ pub(crate) fn dispatch(verb: &Review, settings: &Settings) -> anyhow::Result<()>
     match verb {
         Review::Show(flags) => show::run(flags, settings),
         Review::Discover(flags) => discover::run(flags, settings),
+        Review::List(flags) => super::status::list(flags, settings),
         Review::Lease(flags) => lease::take(flags, settings),
         Review::Release(flags) => lease::release(flags, settings),
     }

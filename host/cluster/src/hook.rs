@@ -1,0 +1,226 @@
+//! Helm's hooks: which objects are hooks, when they run, in which order, and when they are deleted
+//! (<https://helm.sh/docs/topics/charts_hooks/>).
+
+use std::time::Duration;
+
+use lathe_manifest::{Object, order};
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use crate::plan::Stop;
+use crate::request::{Ask, RequestError, Requests};
+use crate::set::PART_OF;
+use crate::status::{self, State};
+use crate::target::Target;
+
+/// The annotation that makes an object a hook.
+pub(crate) const HOOK: &str = "helm.sh/hook";
+const WEIGHT: &str = "helm.sh/hook-weight";
+const POLICY: &str = "helm.sh/hook-delete-policy";
+
+/// How often a hook that runs is looked at.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Before or after the rest of the set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    Before,
+    After,
+}
+
+/// What an annotation makes of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hook {
+    events: Vec<String>,
+    weight: i64,
+    policies: Vec<String>,
+}
+
+impl Hook {
+    /// The hook that an object is; `None` where it is none. Definitions that Helm 2 had as hooks are none.
+    pub(crate) fn of(object: &Object) -> Option<Result<Self, String>> {
+        let annotation = |name: &str| object.value.str_at(&["metadata", "annotations", name]);
+        let list = |text: &str| -> Vec<String> {
+            let words = text.split(',').map(|word| word.trim().to_lowercase());
+            words.filter(|word| !word.is_empty()).collect()
+        };
+        let events = list(annotation(HOOK)?);
+        if events.is_empty() || events == ["crd-install"] {
+            return None;
+        }
+        let text = annotation(WEIGHT).unwrap_or("0").trim();
+        let Ok(weight) = text.parse() else {
+            return Some(Err(format!("annotation {WEIGHT} is `{text}` and no whole number")));
+        };
+        let mut policies = list(annotation(POLICY).unwrap_or_default());
+        if policies.is_empty() {
+            policies.push("before-hook-creation".to_owned());
+        }
+        Some(Ok(Self { events, weight, policies }))
+    }
+
+    /// Whether it runs at that moment of a first apply, or of a later one.
+    pub(crate) fn runs(&self, moment: Moment, first: bool) -> bool {
+        let event = match (moment, first) {
+            (Moment::Before, true) => "pre-install",
+            (Moment::Before, false) => "pre-upgrade",
+            (Moment::After, true) => "post-install",
+            (Moment::After, false) => "post-upgrade",
+        };
+        self.events.iter().any(|own| own == event)
+    }
+
+    /// By what hooks of one moment are sorted.
+    pub(crate) fn key(&self, object: &Object) -> impl Ord + use<> {
+        let stage = order::stage(object.group(), object.kind());
+        (self.weight, object.name().to_owned(), stage, object.namespace().to_owned())
+    }
+
+    fn has(&self, policy: &str) -> bool {
+        self.policies.iter().any(|own| own == policy)
+    }
+}
+
+impl Target<'_> {
+    /// Asks the server whether it would take the hook. What may be there under its name now does not count, nor what other
+    /// hooks have yet to bring.
+    pub(crate) async fn try_hook(&self, requests: &Requests) -> Result<(), Stop> {
+        match requests.send(&self.collection("&dryRun=All"), Ask::Create(self.body())).await {
+            Err(RequestError::Answered(status)) if matches!(status.code, 400 | 413 | 422 | 500) => {
+                Err(self.stop(RequestError::Answered(status)))
+            }
+            Ok(_) | Err(RequestError::Answered(_)) => Ok(()),
+            Err(error) => Err(self.stop(error)),
+        }
+    }
+
+    /// Creates the hook and waits until it has done its work.
+    pub(crate) async fn run_hook(
+        &self,
+        hook: &Hook,
+        requests: &Requests,
+        id: Option<&str>,
+        until: Instant,
+    ) -> Result<(), Stop> {
+        if hook.has("before-hook-creation") && !self.object.is_create_only() {
+            self.clear(requests, id, until).await?;
+        }
+        let created = requests.send(&self.collection(""), Ask::Create(self.body())).await;
+        let created = created.map_err(|error| match error {
+            RequestError::Answered(status) if status.code == 409 => self.fail(
+                "it is there already, and its delete policy does not let it be deleted first".to_owned(),
+            ),
+            error => self.stop(error),
+        })?;
+        let path = self.created(&created)?;
+        if !matches!((self.object.group(), self.object.kind()), ("batch", "Job") | ("", "Pod")) {
+            return Ok(());
+        }
+        let done = self.await_hook(&path, requests, until).await;
+        if done.is_err() && hook.has("hook-failed") {
+            self.delete(&path, requests).await?;
+        }
+        done
+    }
+
+    /// Deletes the hook where its policy says so.
+    pub(crate) async fn end_hook(&self, hook: &Hook, requests: &Requests) -> Result<(), Stop> {
+        if hook.has("hook-succeeded") && !self.object.is_create_only() {
+            self.delete(&self.path(), requests).await
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Takes what an earlier run left under the hook's name out of the way; nobody else's object.
+    async fn clear(&self, requests: &Requests, id: Option<&str>, until: Instant) -> Result<(), Stop> {
+        let path = self.path();
+        let mut asked = false;
+        loop {
+            let live = requests.find(&path, Ask::Read).await.map_err(|error| self.stop(error))?;
+            let Some(live) = live else { return Ok(()) };
+            let live = lathe_manifest::json::parse(&live).unwrap_or(lathe_manifest::Value::Null);
+            let member = live.str_at(&["metadata", "labels", PART_OF]);
+            let is_hook = live.str_at(&["metadata", "annotations", HOOK]).is_some();
+            if !is_hook || member != id {
+                return Err(self.fail(
+                    "an object of its name is there that is no hook of this set; it would have to be deleted first".to_owned(),
+                ));
+            }
+            if Instant::now() > until {
+                return Err(self.fail("what an earlier run left of it is not gone in time".to_owned()));
+            }
+            if !std::mem::replace(&mut asked, true) {
+                self.delete(&path, requests).await?;
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    async fn delete(&self, path: &str, requests: &Requests) -> Result<(), Stop> {
+        let options = json!({"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"});
+        let deleted = requests.find(path, Ask::Delete(&options.to_string())).await;
+        deleted.map(drop).map_err(|error| self.stop(error))
+    }
+
+    async fn await_hook(&self, path: &str, requests: &Requests, until: Instant) -> Result<(), Stop> {
+        loop {
+            let live = requests.find(path, Ask::Read).await.map_err(|error| self.stop(error))?;
+            // A Job with a time to live may be gone before it is seen to be done.
+            let Some(live) = live else { return Ok(()) };
+            let live = lathe_manifest::json::parse(&live).unwrap_or(lathe_manifest::Value::Null);
+            let health = status::of(&live);
+            match health.state {
+                State::Failed => return Err(self.fail(format!("the hook failed: {}", health.message))),
+                _ if is_done(&live) => return Ok(()),
+                _ if Instant::now() > until => {
+                    return Err(self.fail(format!("the hook is not done in time: {}", health.message)));
+                }
+                _ => sleep(LOOK).await,
+            }
+        }
+    }
+}
+
+/// Whether a Job or a Pod has come to its end, not only to its work.
+pub(crate) fn is_done(live: &lathe_manifest::Value) -> bool {
+    let conditions = live.get("status").and_then(|status| status.get("conditions"));
+    let complete =
+        conditions.and_then(lathe_manifest::Value::as_array).unwrap_or_default().iter().any(|condition| {
+            condition.str_at(&["type"]) == Some("Complete") && condition.str_at(&["status"]) == Some("True")
+        });
+    complete
+        || live.str_at(&["kind"]) == Some("Pod") && live.str_at(&["status", "phase"]) == Some("Succeeded")
+}
+
+#[cfg(test)]
+mod tests {
+    use lathe_manifest::json;
+
+    use super::*;
+
+    fn hook(annotations: &str) -> Option<Result<Hook, String>> {
+        let text = format!(
+            r#"{{"apiVersion":"batch/v1","kind":"Job","metadata":{{"name":"a","annotations":{{{annotations}}}}}}}"#
+        );
+        Hook::of(&Object::added(json::parse(&text).unwrap()).unwrap())
+    }
+
+    #[test]
+    fn hooks_run_at_their_moment_alone() {
+        let own =
+            hook(r#""helm.sh/hook":"pre-install, Pre-Upgrade","helm.sh/hook-weight":"-5""#).unwrap().unwrap();
+        assert!(own.runs(Moment::Before, true) && own.runs(Moment::Before, false));
+        assert!(!own.runs(Moment::After, true) && !own.runs(Moment::After, false));
+        assert!(own.has("before-hook-creation") && own.weight == -5);
+        let test = hook(r#""helm.sh/hook":"test,post-rollback""#).unwrap().unwrap();
+        for (moment, first) in [(Moment::Before, true), (Moment::After, true), (Moment::After, false)] {
+            assert!(!test.runs(moment, first));
+        }
+        assert_eq!(hook(""), None);
+        assert_eq!(hook(r#""helm.sh/hook":"crd-install""#), None);
+        assert!(hook(r#""helm.sh/hook":"test","helm.sh/hook-weight":"heavy""#).unwrap().is_err());
+        let policy = hook(r#""helm.sh/hook":"test","helm.sh/hook-delete-policy":"hook-succeeded""#);
+        assert!(!policy.unwrap().unwrap().has("before-hook-creation"));
+    }
+}

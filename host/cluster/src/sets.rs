@@ -1,0 +1,128 @@
+//! The sets that a cluster has: which there are, what is applied of them, and how they are.
+
+use futures_util::stream::{self, StreamExt as _};
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use lathe_manifest::{Value, json};
+use serde::Deserialize;
+
+use crate::connect::Cluster;
+use crate::discovery::Known;
+use crate::inventory::{Applied, Parent};
+use crate::member::{self, Member};
+use crate::request::{Ask, RequestError, Requests};
+use crate::run::CONCURRENCY;
+use crate::set::{ENVIRONMENT, ID, PROJECT, REVIEW, Set};
+use crate::status::{self, Health};
+
+/// A set and what its parent tells of it.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The set.
+    pub set: Set,
+    /// What was applied to its end last; `None` where no apply came to its end yet.
+    pub applied: Option<Applied>,
+    /// Since when its review is not among the open ones, as RFC 3339 has it.
+    pub absent: Option<String>,
+    pub(crate) parent: Parent,
+}
+
+/// One object of a set on the cluster.
+#[derive(Clone, Debug)]
+pub struct MemberHealth {
+    /// `Kind/name` or `Kind/namespace/name`.
+    pub object: String,
+    /// How it is.
+    pub health: Health,
+    /// Managers that wrote to it since Lathe did, but for Kubernetes' own controllers.
+    pub changed_by: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct List {
+    items: Vec<Secret>,
+}
+
+/// The sets of an ops namespace, sorted; only those of the names that are given.
+pub async fn sets(
+    cluster: &Cluster,
+    ops_namespace: &str,
+    project: Option<&str>,
+    environment: Option<&str>,
+    review: Option<&str>,
+) -> Result<Vec<Found>, RequestError> {
+    let requests = Requests::of(cluster);
+    let labels = [(PROJECT, project), (ENVIRONMENT, environment), (REVIEW, review)];
+    let labels = labels.into_iter().filter_map(|(name, value)| Some(format!(",{name}%3D{}", value?)));
+    let selector = format!("{ID}{}", labels.collect::<String>()).replace('/', "%2F").replace(',', "%2C");
+    let path = format!("/api/v1/namespaces/{ops_namespace}/secrets?labelSelector={selector}");
+    let text = requests.send(&path, Ask::Read).await?;
+    let list: List = serde_json::from_str(&text).map_err(|_| RequestError::Unreachable {
+        server: requests.server().to_owned(),
+        why: "its answer is no list of Secrets".to_owned(),
+    })?;
+    let mut found: Vec<Found> = list.items.iter().filter_map(found).collect();
+    found.sort_by(|a, b| a.set.cmp(&b.set));
+    Ok(found)
+}
+
+fn found(secret: &Secret) -> Option<Found> {
+    let (set, parent) = (Set::of_parent(secret)?, Parent::of(secret).ok()?);
+    Some(Found { set, applied: parent.applied.clone(), absent: parent.absent.clone(), parent })
+}
+
+impl Found {
+    /// How the set's objects are, sorted.
+    pub async fn health(&self, cluster: &Cluster) -> Result<Vec<MemberHealth>, RequestError> {
+        let requests = Requests::of(cluster);
+        let known = Known::read(&requests).await?;
+        let Parent { kinds, namespaces, .. } = &self.parent;
+        let members = member::list(&requests, &known, &self.set.id(), kinds, namespaces).await?;
+        let requests = &requests;
+        let look = |member: Member| async move {
+            let live = requests.find(&member.path(), Ask::Read).await?;
+            Ok(live.map(|live| {
+                let live = json::parse(&live).unwrap_or(Value::Null);
+                let changed_by = writers(&member.meta);
+                MemberHealth { object: member.label(), health: status::of(&live), changed_by }
+            }))
+        };
+        let mut looks = stream::iter(member::distinct(members)).map(look).buffered(CONCURRENCY);
+        let mut all: Vec<MemberHealth> = Vec::new();
+        while let Some(one) = looks.next().await {
+            all.extend(one?);
+        }
+        all.sort_by(|a, b| a.object.cmp(&b.object));
+        Ok(all)
+    }
+
+    /// Notes since when the review is not among the open ones, or that it is again.
+    pub async fn note_absent(&self, cluster: &Cluster, since: Option<&str>) -> Result<(), RequestError> {
+        let parent = Parent { absent: since.map(ToOwned::to_owned), ..self.parent.clone() };
+        parent.write(&Requests::of(cluster), &self.set).await
+    }
+}
+
+/// Controllers of Kubernetes itself, which write to objects as part of their work.
+const CONTROLLERS: &[&str] =
+    &["kube-controller-manager", "kube-scheduler", "kubelet", "kube-apiserver", "cluster-autoscaler"];
+
+/// Who wrote to an object since Lathe did: that is where it may differ from what was applied.
+fn writers(meta: &ObjectMeta) -> Vec<String> {
+    let entries = meta.managed_fields.as_deref().unwrap_or_default();
+    let is_own = |manager: &str| manager.starts_with(crate::FIELD_MANAGER);
+    let manager = |entry: &'_ k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry| {
+        entry.manager.clone().unwrap_or_default()
+    };
+    let own =
+        entries.iter().filter(|entry| is_own(&manager(entry))).filter_map(|entry| entry.time.clone()).max();
+    let mut others: Vec<String> = entries
+        .iter()
+        .filter(|entry| entry.subresource.as_deref().unwrap_or_default().is_empty() && entry.time > own)
+        .map(manager)
+        .filter(|manager| !is_own(manager) && !CONTROLLERS.contains(&manager.as_str()))
+        .collect();
+    others.sort();
+    others.dedup();
+    others
+}

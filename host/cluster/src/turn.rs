@@ -1,0 +1,208 @@
+//! Whose turn it is to change a set: a Lease (coordination.k8s.io) beside the set's parent, renewed for as long as a run lives.
+//!
+//! When it was renewed last is read from what the server noted (`managedFields`) and held against the server's own clock, so
+//! that clocks of laptops and CI machines decide nothing.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::Lease;
+use serde_json::json;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+
+use crate::FIELD_MANAGER;
+use crate::ops;
+use crate::request::{Ask, Halt, RequestError, Requests};
+use crate::set::Set;
+
+/// After how long without a renewal the turn is over.
+const LIFE: Duration = Duration::from_secs(30);
+
+/// How often it is renewed.
+const RENEWAL: Duration = Duration::from_secs(8);
+
+/// How often somebody who waits looks.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Why there is no turn.
+pub(crate) enum NoTurn {
+    /// Somebody else had it all the time.
+    Taken {
+        /// Who.
+        holder: String,
+    },
+    /// The server did not let it be taken.
+    Request(RequestError),
+}
+
+impl From<RequestError> for NoTurn {
+    fn from(error: RequestError) -> Self {
+        Self::Request(error)
+    }
+}
+
+/// The right to change a set, until it is given back or lost.
+pub(crate) struct Turn {
+    requests: Requests,
+    path: String,
+    holder: String,
+    renewal: JoinHandle<()>,
+}
+
+/// What is there of the Lease.
+struct Seen {
+    version: String,
+    holder: String,
+    /// Whether nobody renewed it for [`LIFE`].
+    over: bool,
+}
+
+impl Turn {
+    /// Takes the turn, waiting for it as long as `patience` says. `wait` is told once of whom is waited for.
+    pub(crate) async fn take(
+        requests: &Requests,
+        set: &Set,
+        holder: String,
+        patience: Duration,
+        wait: &dyn Fn(&str),
+    ) -> Result<Self, NoTurn> {
+        let folder = format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases", set.ops_namespace);
+        let path = format!("{folder}/{}", set.name());
+        let started = Instant::now();
+        let mut told = false;
+        loop {
+            let taken = match look(requests, &path).await? {
+                None => {
+                    let body = body(set, &holder, None);
+                    let path = format!("{folder}?fieldManager={FIELD_MANAGER}");
+                    requests.send(&path, Ask::Create(&body)).await
+                }
+                Some(seen) if seen.holder.is_empty() || seen.over => {
+                    let body = body(set, &holder, Some(&seen.version));
+                    let path = format!("{path}?fieldManager={FIELD_MANAGER}");
+                    requests.send(&path, Ask::Replace(&body)).await
+                }
+                Some(seen) => {
+                    if started.elapsed() >= patience {
+                        return Err(NoTurn::Taken { holder: seen.holder });
+                    }
+                    if !std::mem::replace(&mut told, true) {
+                        wait(&seen.holder);
+                    }
+                    sleep(LOOK).await;
+                    continue;
+                }
+            };
+            match taken {
+                Ok(_) => break,
+                // Somebody else was faster.
+                Err(RequestError::Answered(status)) if status.code == 409 => {}
+                Err(RequestError::Answered(status))
+                    if status.code == 404 && status.message.starts_with("namespaces ") =>
+                {
+                    ops::ensure(requests, &set.ops_namespace).await?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let own = requests.unhalted();
+        let renewal = renew(own.clone(), path.clone(), holder.clone(), requests.halt().clone());
+        Ok(Self { requests: own, path, holder, renewal: tokio::spawn(renewal) })
+    }
+
+    /// Gives the turn back. Where that fails it ends by itself.
+    pub(crate) async fn give_back(self) {
+        self.renewal.abort();
+        let Ok(Some(seen)) = look(&self.requests, &self.path).await else { return };
+        if seen.holder == self.holder {
+            let patch = json!([
+                {"op": "test", "path": "/metadata/resourceVersion", "value": seen.version},
+                {"op": "replace", "path": "/spec/holderIdentity", "value": ""},
+            ]);
+            let path = format!("{}?fieldManager={FIELD_MANAGER}", self.path);
+            let _ = self.requests.send(&path, Ask::Patch(&patch.to_string())).await;
+        }
+    }
+
+    /// Gives it back for good: what it was about is no more.
+    pub(crate) async fn end(self) -> Result<(), RequestError> {
+        self.renewal.abort();
+        self.requests.find(&self.path, Ask::Delete("{}")).await.map(drop)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.renewal.abort();
+    }
+}
+
+/// Renews until the turn is somebody else's, or until it may be because no renewal came through.
+async fn renew(requests: Requests, path: String, holder: String, halt: Halt) {
+    let mut renewed = Instant::now();
+    loop {
+        sleep(RENEWAL).await;
+        let patch = json!([
+            {"op": "test", "path": "/spec/holderIdentity", "value": holder},
+            {"op": "replace", "path": "/spec/renewTime", "value": now()},
+        ]);
+        let asked = Instant::now();
+        let path = format!("{path}?fieldManager={FIELD_MANAGER}");
+        let answer =
+            tokio::time::timeout(RENEWAL, requests.send(&path, Ask::Patch(&patch.to_string()))).await;
+        let gone = match answer {
+            Ok(Ok(_)) => {
+                renewed = asked;
+                false
+            }
+            // The test failed, or the Lease is gone: it is somebody else's.
+            Ok(Err(RequestError::Answered(status))) => matches!(status.code, 404 | 422),
+            _ => false,
+        };
+        if gone || renewed.elapsed() + RENEWAL > LIFE {
+            halt.now("the turn to change this set was lost: it could not be renewed in time, or another run has taken it");
+            return;
+        }
+    }
+}
+
+async fn look(requests: &Requests, path: &str) -> Result<Option<Seen>, RequestError> {
+    let (text, now) = requests.read_at(path).await?;
+    let Some(lease) = text.and_then(|text| serde_json::from_str::<Lease>(&text).ok()) else {
+        return Ok(None);
+    };
+    let noted = lease.metadata.managed_fields.iter().flatten();
+    let renewed = noted.filter_map(|entry| entry.time.as_ref()).map(|time| time.0).max();
+    let over = match (renewed, now) {
+        (Some(renewed), Some(now)) => now.duration_since(renewed).unsigned_abs() >= LIFE && now > renewed,
+        _ => false,
+    };
+    let holder = lease.spec.and_then(|spec| spec.holder_identity).unwrap_or_default();
+    Ok(Some(Seen { version: lease.metadata.resource_version.unwrap_or_default(), holder, over }))
+}
+
+fn body(set: &Set, holder: &str, version: Option<&str>) -> String {
+    let now = now();
+    let mut metadata = json!({ "name": set.name(), "namespace": set.ops_namespace, "labels": set.labels() });
+    if let (Some(version), Some(metadata)) = (version, metadata.as_object_mut()) {
+        metadata.insert("resourceVersion".to_owned(), version.into());
+    }
+    json!({
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": metadata,
+        "spec": {
+            "holderIdentity": holder,
+            "leaseDurationSeconds": LIFE.as_secs(),
+            "acquireTime": now,
+            "renewTime": now,
+        },
+    })
+    .to_string()
+}
+
+/// The time of this moment with microseconds, as the kind wants it.
+fn now() -> String {
+    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+}

@@ -1,0 +1,60 @@
+//! Which sets a command is about: of the pipeline, or of a project that needs no checkout.
+
+use std::collections::BTreeSet;
+
+use super::project::Project;
+use super::wanted::{self, OPS_NAMESPACE};
+use crate::cli;
+use crate::console::Failure;
+
+/// Where sets are kept, and of which project.
+pub(crate) struct Place {
+    pub(crate) project: Option<String>,
+    pub(crate) ops_namespaces: BTreeSet<String>,
+    /// The only clusters that it may be about, by uid.
+    pub(crate) pins: Option<BTreeSet<String>>,
+}
+
+impl Place {
+    /// As flags and pipeline say. `environment` narrows it down.
+    pub(crate) fn find(flags: &cli::SetPlace, environment: Option<&str>) -> anyhow::Result<Self> {
+        let project = if flags.project.is_some() && flags.pipeline.is_none() {
+            None
+        } else {
+            Project::find(flags.pipeline.as_deref())?
+        };
+        let Some(project) = project else {
+            let ops_namespaces =
+                [flags.ops_namespace.clone().unwrap_or_else(|| OPS_NAMESPACE.to_owned())].into();
+            return Ok(Self { project: flags.project.clone(), ops_namespaces, pins: None });
+        };
+        let name = project.pipeline.project();
+        if flags.project.as_deref().is_some_and(|own| own != name) {
+            return Err(Failure::usage(format!(
+                "the pipeline is of project `{name}`, and `--project` says another"
+            ))
+            .into());
+        }
+        let environments = project.pipeline.environments.keys();
+        let named: Vec<&String> =
+            environments.filter(|own| environment.is_none_or(|environment| *own == environment)).collect();
+        let ops_namespaces = match &flags.ops_namespace {
+            Some(namespace) => [namespace.clone()].into(),
+            None => named.iter().map(|name| wanted::ops_namespace(&project, name)).collect(),
+        };
+        let mut pins: Option<BTreeSet<String>> = None;
+        for own in named.iter().filter_map(|name| wanted::pins(&project, name)) {
+            pins = Some(pins.map_or(own.clone(), |pins| pins.union(&own).cloned().collect()));
+        }
+        Ok(Self { project: Some(name.to_owned()), ops_namespaces, pins })
+    }
+
+    /// The project, for commands that change something of it.
+    pub(crate) fn need_project(&self) -> anyhow::Result<&str> {
+        self.project.as_deref().ok_or_else(|| {
+            Failure::usage("there is no lathe.yaml here, and no project is named")
+                .with_hint("`--project NAME` names it; `-p DIR` finds the pipeline")
+                .into()
+        })
+    }
+}
