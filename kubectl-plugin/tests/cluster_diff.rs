@@ -89,6 +89,11 @@ fn a_diff_tells_what_an_apply_does() {
         assert!(told.contains(&format!("ConfigMap/{name}/{line}\n")), "{told}");
     }
     assert_eq!(diff(&set, &[]).code, 0);
+    // Of deletions alone another program sees nothing, and it is a difference all the same.
+    set.write(&format!("{a}{}{rest}", secret("second-value")));
+    let output = cluster.place.command(&fixed).env("KUBECTL_EXTERNAL_DIFF", "/bin/true").output().unwrap();
+    let told = support::finish(output);
+    assert!(told.code == 1 && told.stdout.contains("/new delete\n"), "{}{}", told.stdout, told.stderr);
 }
 
 #[test]

@@ -42,6 +42,29 @@ fn a_review_goes_with_all_it_has_and_nothing_else_does() {
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
     assert!(namespaces(&set).is_empty());
     assert_eq!(set.live_maps(), names(&["a", "b"]));
+    // Another ops namespace is another set, whose namespace this is not.
+    review(&set, "3");
+    let wrong =
+        ["--kubeconfig", &cluster.kubeconfig, "--project", &set.name, "--ops-namespace", "lathe-system"];
+    for more in [&["--review", "3"][..], &["--review", "3", "--env", "review"]] {
+        let run = cluster.place.run(&[&["down"], &wrong[..], more].concat());
+        assert!(
+            run.code == 3 && run.stderr.contains("are not in this ops namespace"),
+            "{}{}",
+            run.stdout,
+            run.stderr
+        );
+    }
+    assert_eq!(namespaces(&set).len(), 1);
+    // Words that are no names select nothing else.
+    for id in ["3&x", "3,lathe.dev/x", "3#", "", "../3"] {
+        let run = set.run(&["down"], &["--review", id]);
+        assert!(run.code == 2 && run.stderr.contains("as labels do"), "{id}: {}{}", run.stdout, run.stderr);
+    }
+    // Its records lost, it is found without the environment's name, too.
+    cluster.ok(&["delete", "secrets,leases", "-n", &set.ops, "-l", "lathe.dev/review=3"]);
+    let run = set.run(&["down"], &["--review", "3"]);
+    assert!(run.code == 0 && run.stdout.contains("Namespace/"), "{}{}", run.stdout, run.stderr);
     // What is no review has to be meant.
     for flags in [&["--env", "prod"][..], &[]] {
         let run = set.run(&["down"], flags);
@@ -114,6 +137,33 @@ fn a_namespace_that_is_given_is_emptied_and_stays() {
     assert!(cluster.exists(&["namespace", &place]));
     assert!(cluster.exists(&["configmap", "somebodys", "-n", &place]));
     assert!(!cluster.exists(&["configmap", "a", "-n", &place]));
+}
+
+#[test]
+#[ignore = "needs a cluster: cargo xtask test"]
+fn of_production_what_asks_to_stay_stays() {
+    let cluster = Cluster::new();
+    let set = Set::new(&cluster, "stays");
+    let claim = |name: &str, keep: &str| {
+        format!(
+            "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: {name}{keep}}}\nspec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 1Mi}}}}}}\n---\n"
+        )
+    };
+    let keep = ", annotations: {helm.sh/resource-policy: keep}";
+    let file = format!("{}/lathe.yaml", set.name);
+    let text = std::fs::read_to_string(cluster.place.path(&file)).unwrap();
+    cluster.place.write(&file, &text.replace(", opsNamespace", ", namespaceGiven: true, opsNamespace"));
+    cluster.ok(&["create", "namespace", &set.name]);
+    let stateful = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db}\nspec: {serviceName: db, replicas: 0, selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db}}, spec: {containers: [{name: a, image: b}]}}, volumeClaimTemplates: [{metadata: {name: data}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}}]}\n---\n";
+    set.write(&format!("{}{stateful}", map("a"))).applied(&[]);
+    cluster.place.write("claims.yaml", &format!("{}{}", claim("data-db-0", keep), claim("data-db-1", "")));
+    let claims = cluster.place.path("claims.yaml").display().to_string();
+    cluster.ok(&["create", "-n", &set.name, "-f", &claims]);
+    let run = set.run(&["down"], &["--env", "prod", "--yes"]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    let left = set.get(&["persistentvolumeclaims", "-o", "name"]);
+    assert_eq!(left, "persistentvolumeclaim/data-db-0\n");
+    assert!(set.live_maps().is_empty());
 }
 
 #[test]

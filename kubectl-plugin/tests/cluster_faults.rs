@@ -166,3 +166,42 @@ fn a_signal_ends_an_apply_at_a_safe_point() {
     let run = finish(child.wait_with_output().unwrap());
     assert!(run.code == 5 && run.stderr.contains("error: ended at once"), "{}", run.stderr);
 }
+
+#[test]
+#[ignore = "needs a cluster: cargo xtask test"]
+fn a_run_that_lost_its_turn_ends() {
+    let cluster = Cluster::new();
+    let set = Set::new(&cluster, "lost-turn");
+    let names: Vec<String> = (0..80).map(|number| format!("m{number}")).collect();
+    set.maps(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let proxy = Proxy::judged(&cluster, |line| {
+        let real = line.starts_with("PATCH ") && line.contains("/configmaps/") && !line.contains("dryRun");
+        if real { Deed::Slow(Duration::from_secs(2)) } else { Deed::Pass }
+    });
+    let arguments = [
+        "apply",
+        "--kubeconfig",
+        &cluster.kubeconfig,
+        "-p",
+        &set.name,
+        "--env",
+        "prod",
+        "--server",
+        &proxy.address,
+    ];
+    let mut command = cluster.place.command(&arguments);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while !cluster.exists(&["configmap", "m0", "-n", &set.name]) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let lease = cluster.ok(&["get", "leases", "-n", &set.ops, "-o", "name"]);
+    let patch = r#"{"spec":{"holderIdentity":"somebody"}}"#;
+    cluster.ok(&["patch", "-n", &set.ops, lease.trim(), "--type=merge", "-p", patch]);
+    let run = finish(child.wait_with_output().unwrap());
+    assert_eq!(run.code, 5, "{}{}", run.stdout, run.stderr);
+    assert!(run.stderr.contains("the turn to change this set was lost"), "{}", run.stderr);
+    assert!(set.live_maps().len() < 80);
+    // It is somebody's now, and was not given back for them.
+    let holder = cluster.ok(&["get", "-n", &set.ops, lease.trim(), "-o", "jsonpath={.spec.holderIdentity}"]);
+    assert_eq!(holder, "somebody");
+}

@@ -21,40 +21,6 @@ fn hook(kind: &str, name: &str, annotations: &str) -> String {
     )
 }
 
-/// Says that a Job has come to this end.
-fn end_job(set: &Set<'_>, name: &str, condition: &str) {
-    let name = format!("job/{name}");
-    let now = set.get(&[&name, "-o", "jsonpath={.metadata.creationTimestamp}"]);
-    let target = if condition == "Complete" { "SuccessCriteriaMet" } else { "FailureTarget" };
-    let of = |kind: &str| {
-        format!(r#"{{"type":"{kind}","status":"True","reason":"Test","lastTransitionTime":"{now}"}}"#)
-    };
-    let end = if condition == "Complete" { format!(r#","completionTime":"{now}""#) } else { String::new() };
-    let patch = format!(
-        r#"{{"status":{{"startTime":"{now}","active":0,"terminating":0,"ready":0,"conditions":[{},{}]{end}}}}}"#,
-        of(target),
-        of(condition)
-    );
-    // The controller may write at the same time.
-    for _ in 0..20 {
-        let run = set.cluster.kubectl(&[
-            "patch",
-            "-n",
-            &set.name,
-            &name,
-            "--subresource=status",
-            "--type=merge",
-            "-p",
-            &patch,
-        ]);
-        if run.code == 0 {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(200));
-    }
-    panic!("{name} cannot be ended");
-}
-
 /// Applies while the test plays the kubelet: each Job that appears ends this way.
 fn apply_with(set: &Set<'_>, more: &[&str], jobs: &[(&str, &str)]) -> Run {
     let fixed = ["apply", "--kubeconfig", &set.cluster.kubeconfig, "-p", &set.name, "--env", "prod"];
@@ -66,7 +32,7 @@ fn apply_with(set: &Set<'_>, more: &[&str], jobs: &[(&str, &str)]) -> Run {
             assert!(began.elapsed() < Duration::from_secs(20), "{name} never runs");
             std::thread::sleep(Duration::from_millis(100));
         }
-        end_job(set, name, condition);
+        set.cluster.end_job(&set.name, name, condition);
     }
     finish(child.wait_with_output().unwrap())
 }
@@ -145,6 +111,19 @@ fn a_hook_that_fails_ends_the_apply_before_the_rest() {
     let run = set.apply(&["--timeout", "2s"]);
     assert!(run.code == 5 && run.stderr.contains("the hook is not done in time"), "{}", run.stderr);
     assert!(began.elapsed() < Duration::from_secs(20));
+    // One that is gone before it was seen to be done may have failed.
+    let fixed = ["apply", "--kubeconfig", &cluster.kubeconfig, "-p", &set.name, "--env", "prod"];
+    let child = cluster.place.command(&fixed).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while !cluster.exists(&["job", "broken", "-n", &set.name]) {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    cluster.ok(&["delete", "job", "broken", "-n", &set.name]);
+    let run = finish(child.wait_with_output().unwrap());
+    assert!(
+        run.code == 5 && run.stderr.contains("the hook was gone before it was seen to be done"),
+        "{}",
+        run.stderr
+    );
     // Somebody else's object under a hook's name is not deleted for it.
     cluster.ok(&["delete", "job", "broken", "-n", &set.name, "--ignore-not-found"]);
     cluster.ok(&["create", "job", "broken", "--image=x", "-n", &set.name]);

@@ -132,6 +132,14 @@ fn the_guides_rights_are_enough_and_no_more() {
         again.stdout,
         again.stderr
     );
+    // As a run leaves it that was killed before the binding: the next one finishes it.
+    let review =
+        cluster.ok(&["get", "namespaces", "-l", &format!("lathe.dev/project={portal}"), "-o", "name"]);
+    let review = review.trim().trim_start_matches("namespace/").to_owned();
+    cluster.ok(&["delete", "rolebinding", "lathe-review", "-n", &review]);
+    std::thread::sleep(Duration::from_secs(1));
+    let run = apply(&bot, &["--review", "7"]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
     // Production is out of its reach, by Lathe and without.
     let run = apply(&bot, &["--env", "prod"]);
     assert!(run.code == 3 && run.stderr.contains("nothing is applied"), "{}", run.stderr);
@@ -170,6 +178,9 @@ fn the_guides_rights_are_enough_and_no_more() {
         "{}",
         first.stderr
     );
+    // As a run leaves it whose namespace began to go.
+    cluster.ok(&["delete", "rolebinding", "lathe-review", "-n", &review]);
+    std::thread::sleep(Duration::from_secs(1));
     let second = collect();
     assert!(second.code == 0 && second.stdout.contains("Namespace/"), "{}{}", second.stdout, second.stderr);
     let left = cluster.ok(&["get", "namespaces", "-l", &format!("lathe.dev/project={portal}"), "-o", "name"]);

@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::process::Stdio;
+
 use serde_json::{Value, json};
 use support::bao::{Bao, Fault, Front, ROOT};
 use support::cluster::Cluster;
@@ -13,7 +15,7 @@ fn pipeline(place: &Place, namespace: &str, input: &str, secrets: &str) {
     place.write("in.yaml", input);
     place.write(
         "lathe.yaml",
-        &format!("apiVersion: lathe.dev/v1alpha1\nkind: Pipeline\nmetadata: {{name: p}}\ninputs: [in.yaml]\nenvironments: {{e: {{namespace: {namespace}}}}}\nsecrets: {secrets}\ntransforms: [{{plugin: \"builtin:secrets\"}}]\n"),
+        &format!("apiVersion: lathe.dev/v1alpha1\nkind: Pipeline\nmetadata: {{name: {namespace}}}\ninputs: [in.yaml]\nenvironments: {{e: {{namespace: {namespace}}}}}\nsecrets: {secrets}\ntransforms: [{{plugin: \"builtin:secrets\"}}]\n"),
     );
     place.ok(&["lock"]);
 }
@@ -220,6 +222,36 @@ fn a_review_has_values_of_its_own_that_stay() {
         &std::fs::metadata(place.path("state.json")).unwrap().permissions(),
     );
     assert_eq!(mode & 0o777, 0o600);
+    cluster.ok(&["delete", "namespace", &namespace, "--wait=false"]);
+}
+
+#[test]
+#[ignore = "needs a cluster: cargo xtask test"]
+fn two_runs_that_generate_do_not_overwrite_each_other() {
+    let (cluster, place) = (Cluster::new(), Place::new());
+    copy_example("hedgedoc", &place);
+    let folder = place.path("hedgedoc").display().to_string();
+    let id = format!("{}2", std::process::id());
+    let start = || {
+        let arguments =
+            ["apply", "--kubeconfig", &cluster.kubeconfig, "-p", &folder, "--review", &id, "--no-hooks"];
+        let mut command = cluster.place.command(&arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    // Both read that there is nothing, and one waits for the other.
+    let ends = [start(), start()].map(|child| finish(child.wait_with_output().unwrap()));
+    let refused: Vec<_> = ends.iter().filter(|run| run.code != 0).collect();
+    assert!(refused.len() <= 1, "{}{}", ends[0].stderr, ends[1].stderr);
+    for run in &refused {
+        assert!(run.code == 3 && run.stderr.contains("run it again"), "{}", run.stderr);
+    }
+    let shown = place.ok(&["review", "show", "-p", &folder, "--review", &id, "-o", "json"]);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let namespace = shown["namespace"].as_str().unwrap().to_owned();
+    let password = || live(&cluster, &namespace, "secret", "hedgedoc-postgres")["data"]["password"].clone();
+    let first = password();
+    let again = finish(start().wait_with_output().unwrap());
+    assert!(again.code == 0 && password() == first, "{}", again.stderr);
     cluster.ok(&["delete", "namespace", &namespace, "--wait=false"]);
 }
 

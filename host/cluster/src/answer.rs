@@ -53,7 +53,11 @@ impl Refusal {
                 *line = without_secrets(line, [Some(&object.value), live]);
             }
             if line.len() > LONGEST {
-                line.truncate(line.floor_char_boundary(LONGEST));
+                // At the end of a word, so that nothing is left of one that is looked for as a whole later.
+                let cut = line.floor_char_boundary(LONGEST);
+                let cut =
+                    line.get(..cut).and_then(|line| line.rfind(char::is_whitespace)).unwrap_or_default();
+                line.truncate(cut);
                 line.push('…');
             }
             if line.is_empty() {
@@ -92,6 +96,14 @@ pub(crate) fn is_immutable(status: &Status) -> bool {
 pub(crate) fn is_about_rights(message: &str) -> bool {
     let said = message.split_once(" is forbidden: ").map_or(message, |(_, said)| said);
     said.starts_with("User ") || said.contains("attempting to grant")
+}
+
+/// What the server says of an object that it does not delete. Of a Secret nothing but the code, for a webhook may quote it.
+pub(crate) fn undeleted(status: &Status, is_secret: bool) -> String {
+    if is_secret && !is_about_rights(&status.message) {
+        return format!("HTTP status {}", status.code);
+    }
+    without_values(&status.message)
 }
 
 /// `conflict with "helm" using apps/v1` as the owner of the field.

@@ -35,12 +35,25 @@ pub struct Apply<'a> {
     pub wait: bool,
     /// How long hooks and waiting may take.
     pub timeout: Duration,
+    /// A Secret that the objects were made from: it must not have changed since.
+    pub made_from: Option<MadeFrom>,
     /// The set that the objects are; what left it is deleted. `None` where nobody keeps an inventory.
     pub set: Option<Managed<'a>>,
     /// Ends the run at the next safe point.
     pub halt: Halt,
     /// Is told what happens while it does.
     pub tell: &'a dyn Fn(Event<'_>),
+}
+
+/// A Secret as it was read while the objects were made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadeFrom {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its version; `None` where it was not there.
+    pub version: Option<String>,
 }
 
 /// A set with an inventory.

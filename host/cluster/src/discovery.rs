@@ -141,7 +141,7 @@ fn group_version(object: &Object) -> (&str, &str) {
 }
 
 /// A part of a path (RFC 3986 `pchar` without the sub-delimiters).
-fn encode(part: &str) -> String {
+pub(crate) fn encode(part: &str) -> String {
     let mut out = String::with_capacity(part.len());
     for byte in part.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~:@".contains(&byte) {

@@ -4,22 +4,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use lathe_manifest::order;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
+use crate::answer;
 use crate::apply::Event;
 use crate::connect::Cluster;
-use crate::discovery::Known;
+use crate::control;
+use crate::discovery::{Known, encode};
 use crate::inventory::Parent;
 use crate::lease;
-use crate::member::{self, Deletion, Member};
+use crate::member::{self, Deletion, Member, Terms};
 use crate::ops;
 use crate::outcome::{Action, Cause, Entry, Failure, Outcome};
 use crate::request::{Ask, Halt, RequestError, Requests};
 use crate::rights;
-use crate::set::Set;
+use crate::set::{PART_OF, Set};
+use crate::sets::Found;
 use crate::turn::{NoTurn, Turn};
 
 /// How often what was deleted is looked at until it is gone.
@@ -29,6 +33,8 @@ const LOOK: Duration = Duration::from_millis(300);
 pub struct Down<'a> {
     /// Its set.
     pub set: Set,
+    /// As it was when it was decided that it goes: if it has changed since, it stays.
+    pub seen: Option<Found>,
     /// How others see who is at work.
     pub holder: String,
     /// How long another run is waited for.
@@ -80,6 +86,7 @@ struct Run<'a> {
     until: Instant,
     entries: Vec<Entry>,
     failures: Vec<Failure>,
+    warnings: Vec<String>,
 }
 
 /// Whether a step came to its end.
@@ -89,21 +96,32 @@ impl Down<'_> {
     /// Takes it down. Where nothing is there, nothing is done, and that is no failure.
     pub async fn run(&self, cluster: &Cluster) -> Outcome {
         let requests = Requests::with(cluster, self.halt.clone());
-        let until = Instant::now() + self.timeout;
-        let mut run = Run { down: self, requests, until, entries: Vec::new(), failures: Vec::new() };
+        let (entries, failures, warnings) = (Vec::new(), Vec::new(), Vec::new());
+        let mut run = Run { down: self, requests, until: Instant::now(), entries, failures, warnings };
         let lost = run.all().await.err();
-        let Run { entries, mut failures, .. } = run;
+        let Run { entries, mut failures, warnings, .. } = run;
         failures.sort();
         let changed = entries.iter().any(|entry| entry.action == Action::Deleted);
         let missing = rights::missing(&Requests::of(cluster), &failures).await;
-        Outcome { entries, failures, lost, changed, missing, ..Outcome::default() }
+        Outcome { entries, failures, lost, changed, warnings, missing, ..Outcome::default() }
     }
 }
 
 impl Run<'_> {
     async fn all(&mut self) -> Result<(), RequestError> {
         let set = &self.down.set;
-        if !self.is_there().await? {
+        let labelled = self.labelled().await?;
+        let foreign =
+            labelled.iter().find(|labelled| labelled.member.as_ref().is_some_and(|id| *id != set.id()));
+        if let Some(Labelled { name, .. }) = foreign {
+            let told = "it is this environment's by its labels, and the records of its set are not in this ops namespace";
+            self.failures.push(Failure {
+                cause: Cause::Foreign,
+                ..Failure::new(format!("Namespace/{name}"), told.to_owned())
+            });
+            return Ok(());
+        }
+        if !self.is_there(&labelled).await? {
             return Ok(());
         }
         let tell = self.down.tell;
@@ -116,11 +134,13 @@ impl Run<'_> {
                 return Ok(());
             }
             Err(NoTurn::Request(RequestError::Answered(status))) => {
-                self.fail(Cause::Rights, status.message.clone());
+                let cause = if status.code == 403 { Cause::Rights } else { Cause::Other };
+                self.fail(cause, status.message.clone());
                 return Ok(());
             }
             Err(NoTurn::Request(error)) => return Err(error),
         };
+        self.until = Instant::now() + self.down.timeout;
         let done = self.environment().await;
         if !matches!(done, Ok(true)) {
             turn.give_back().await;
@@ -133,14 +153,13 @@ impl Run<'_> {
     }
 
     /// Whether there is anything to take down: records, or a namespace that says to be this environment's.
-    async fn is_there(&mut self) -> Done {
+    async fn is_there(&self, labelled: &[Labelled]) -> Done {
         let set = &self.down.set;
-        let lease =
-            format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases/{}", set.ops_namespace, set.name());
+        let lease = ops::lease(&set.ops_namespace, &set.name());
         let parent = ops::secret(&set.ops_namespace, &set.name());
         Ok(self.requests.find(&parent, Ask::Read).await?.is_some()
             || self.requests.find(&lease, Ask::Read).await?.is_some()
-            || !self.own_namespaces().await?.is_empty())
+            || labelled.iter().any(|labelled| labelled.member.is_some()))
     }
 
     async fn environment(&mut self) -> Done {
@@ -152,15 +171,23 @@ impl Run<'_> {
                 return Ok(false);
             }
         };
-        let own = self.own_namespaces().await?;
+        if self.down.seen.as_ref().is_some_and(|seen| seen.parent != parent) {
+            self.warnings.push(format!("{}: it was changed meanwhile, and stays", set.label()));
+            return Ok(false);
+        }
+        // Those that carry no id were not made by Lathe.
+        let labelled = self.labelled().await?.into_iter().filter(|labelled| labelled.member.is_some());
+        let mut own: BTreeMap<String, String> =
+            labelled.map(|labelled| (labelled.name, labelled.uid)).collect();
         let known = Known::read(&self.requests).await?;
         let mut kinds = parent.kinds.clone();
         kinds.insert("Namespace".to_owned());
-        let namespaces = parent.namespaces.iter().chain(own.keys()).cloned().collect();
-        let members = member::list(&self.requests, &known, &set.id(), &kinds, &namespaces).await?;
+        let namespaces = self.existing(parent.namespaces.iter().chain(own.keys())).await?;
+        // A namespace of its own goes as a whole, seen or not: the right to see may be gone already.
+        let may_hide = |namespace: &str| own.contains_key(namespace);
+        let members = member::list(&self.requests, &known, &set.id(), &kinds, &namespaces, &may_hide).await?;
         let members = member::distinct(members).into_iter().filter(|member| !member.is_owned());
-        // Of a review nothing is left, whatever asks to stay.
-        let members = members.filter(|member| !set.review.is_empty() || !member.stays());
+        let members = members.filter(|member| self.terms(&set.id()).all || !member.stays());
         let mut steps: BTreeMap<Step, Vec<Member>> = BTreeMap::new();
         for member in members {
             steps.entry(Step::of(&member)).or_default().push(member);
@@ -170,6 +197,7 @@ impl Run<'_> {
             .into_iter()
             .flatten()
             .map(|member| member.name().to_owned())
+            .chain(own.keys().cloned())
             .collect();
         // A binding may be what lets the rest be seen, and goes with its namespace.
         for step in steps.values_mut() {
@@ -178,35 +206,54 @@ impl Run<'_> {
             };
             step.retain(|member| !binds(member));
         }
-        let claims =
-            self.claims(steps.get(&Step::Workloads).map(Vec::as_slice).unwrap_or_default(), &going).await?;
-        let mut namespaces = own;
-        for (step, mut members) in steps {
-            if step > Step::Volumes && !self.delete_claims(&claims).await? {
-                return Ok(false);
-            }
+        // Claims are asked to go while what made them is still there to tell of them; they are gone when it is.
+        self.claims(steps.get(&Step::Workloads).map(Vec::as_slice).unwrap_or_default(), &going).await?;
+        for mut members in steps.into_values() {
             members.sort_by_cached_key(Member::turn);
             if !self.step(&members).await? {
                 return Ok(false);
             }
-            for member in &members {
-                namespaces.remove(member.name());
+            for member in members.iter().filter(|member| Step::of(member) == Step::Namespaces) {
+                own.remove(member.name());
             }
         }
-        Ok(self.delete_claims(&claims).await? && self.namespaces(&namespaces).await?)
+        self.namespaces(&own).await
+    }
+
+    /// Of a review nothing is left, whatever asks to stay.
+    fn terms<'t>(&self, id: &'t str) -> Terms<'t> {
+        Terms { id, all: !self.down.set.review.is_empty() }
+    }
+
+    /// Those namespaces that are there. One that may not be looked at may be.
+    async fn existing(&self, names: impl Iterator<Item = &String>) -> Result<BTreeSet<String>, RequestError> {
+        let mut there = BTreeSet::new();
+        for name in names {
+            match self.requests.find(&format!("/api/v1/namespaces/{}", encode(name)), Ask::Read).await {
+                Ok(None) => {}
+                Ok(Some(_)) => drop(there.insert(name.clone())),
+                Err(RequestError::Answered(status)) if status.code == 403 => drop(there.insert(name.clone())),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(there)
     }
 
     /// Deletes members and waits until they are gone.
     async fn step(&mut self, members: &[Member]) -> Done {
         let id = self.down.set.id();
+        let mut deleted = Vec::new();
         for member in members {
-            match member.delete(&self.requests, &id).await {
-                Ok(Deletion::Deleted | Deletion::Gone) => self.did(member.label(), Action::Deleted),
+            match member.delete(&self.requests, self.terms(&id)).await {
+                Ok(Deletion::Deleted | Deletion::Gone) => {
+                    deleted.push(member);
+                    self.did(member.label(), Action::Deleted);
+                }
                 Ok(Deletion::Left) => self.did(member.label(), Action::Left),
                 Err(RequestError::Answered(status)) => {
                     let cause = if status.code == 403 { Cause::Rights } else { Cause::Other };
-                    self.failures
-                        .push(Failure { cause, ..Failure::new(member.label(), status.message.clone()) });
+                    let told = answer::undeleted(&status, member.is_secret());
+                    self.failures.push(Failure { cause, ..Failure::new(member.label(), told) });
                 }
                 Err(error) => return Err(error),
             }
@@ -214,7 +261,7 @@ impl Run<'_> {
         if !self.failures.is_empty() {
             return Ok(false);
         }
-        for member in members {
+        for member in deleted {
             let uid = member.meta.uid.clone().unwrap_or_default();
             if !self.is_gone(&member.label(), &member.path(), &uid).await? {
                 return Ok(false);
@@ -223,25 +270,23 @@ impl Run<'_> {
         Ok(true)
     }
 
-    /// Namespaces that carry all labels of this environment, for a review: they are its own, also where the set's records are lost.
-    async fn own_namespaces(&self) -> Result<BTreeMap<String, String>, RequestError> {
+    /// Namespaces that carry all labels of this review: they are known also where the set's records are lost.
+    async fn labelled(&self) -> Result<Vec<Labelled>, RequestError> {
         let set = &self.down.set;
         if set.review.is_empty() {
-            return Ok(BTreeMap::new());
+            return Ok(Vec::new());
         }
-        let labels: Vec<String> =
-            set.labels().iter().map(|(name, value)| format!("{name}%3D{value}")).collect();
-        let selector = labels.join("%2C").replace('/', "%2F");
-        let path = format!("/api/v1/namespaces?labelSelector={selector}");
+        let labels = set.labels();
+        let labels = labels.iter().map(|(name, value)| (name.as_str(), Some(value.as_str())));
+        let path = format!("/api/v1/namespaces?{}", ops::selector(labels));
         let text = match self.requests.send(&path, Ask::Read).await {
             Ok(text) => text,
             // Who may not list namespaces knows of those that the records name.
-            Err(RequestError::Answered(status)) if status.code == 403 => return Ok(BTreeMap::new()),
+            Err(RequestError::Answered(status)) if status.code == 403 => return Ok(Vec::new()),
             Err(error) => return Err(error),
         };
-        let list: Namespaces = serde_json::from_str(&text).unwrap_or_default();
-        let active = list.items.into_iter().map(|item| (item.metadata.name, item.metadata.uid));
-        Ok(active.collect())
+        let list: Named = serde_json::from_str(&text).unwrap_or_default();
+        Ok(list.items.into_iter().flatten().map(Labelled::of).collect())
     }
 
     /// Deletes namespaces that are the environment's by their labels alone.
@@ -271,13 +316,8 @@ impl Run<'_> {
         Ok(true)
     }
 
-    /// Volume claims that stateful sets made, where their namespace stays: nothing else deletes them.
-    async fn claims(
-        &self,
-        workloads: &[Member],
-        going: &BTreeSet<String>,
-    ) -> Result<Vec<(String, String)>, RequestError> {
-        let mut claims = Vec::new();
+    /// Deletes volume claims that stateful sets made, where their namespace stays: nothing else does.
+    async fn claims(&mut self, workloads: &[Member], going: &BTreeSet<String>) -> Result<(), RequestError> {
         let stateful =
             workloads.iter().filter(|member| member.kind == "StatefulSet" && member.group == "apps");
         for member in stateful.filter(|member| !going.contains(member.namespace())) {
@@ -291,26 +331,31 @@ impl Run<'_> {
             if prefixes.is_empty() {
                 continue;
             }
-            let path = format!("/api/v1/namespaces/{}/persistentvolumeclaims", member.namespace());
-            let list: Namespaces =
+            let path = format!("/api/v1/namespaces/{}/persistentvolumeclaims", encode(member.namespace()));
+            let list: Named =
                 serde_json::from_str(&self.requests.send(&path, Ask::Read).await?).unwrap_or_default();
             let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-            let made = list.items.into_iter().map(|item| item.metadata.name).filter(|name| {
+            let is_made = |name: &str| {
                 prefixes.iter().any(|prefix| name.strip_prefix(prefix.as_str()).is_some_and(is_number))
-            });
-            claims.extend(made.map(|name| (member.namespace().to_owned(), name)));
-        }
-        Ok(claims)
-    }
-
-    async fn delete_claims(&mut self, claims: &[(String, String)]) -> Done {
-        for (namespace, name) in claims {
-            let path = format!("/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}");
-            if self.requests.find(&path, Ask::Delete("{}")).await?.is_some() {
-                self.did(format!("PersistentVolumeClaim/{namespace}/{name}"), Action::Deleted);
+            };
+            let all = self.terms("").all;
+            for ObjectMeta { name, uid, annotations, .. } in
+                list.items.into_iter().flatten().map(|item| item.metadata)
+            {
+                let name = name.unwrap_or_default();
+                let annotation = |name: &str| annotations.as_ref()?.get(name).cloned();
+                if !is_made(&name) || control::stays(annotation) && !all {
+                    continue;
+                }
+                let options =
+                    json!({"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}});
+                let path = format!("{path}/{}", encode(&name));
+                if self.requests.find(&path, Ask::Delete(&options.to_string())).await?.is_some() {
+                    self.did(format!("PersistentVolumeClaim/{}/{name}", member.namespace()), Action::Deleted);
+                }
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Waits until the object of this uid is gone. What keeps it is told.
@@ -361,19 +406,28 @@ fn kept_by(live: &serde_json::Value) -> String {
     if kept.is_empty() { "something in it takes longer".to_owned() } else { kept.join("; ") }
 }
 
-#[derive(Default, Deserialize)]
-struct Namespaces {
-    items: Vec<Named>,
-}
-
-#[derive(Deserialize)]
-struct Named {
-    metadata: Meta,
-}
-
-#[derive(Deserialize)]
-struct Meta {
+/// A namespace that carries a review's labels.
+struct Labelled {
     name: String,
-    #[serde(default)]
     uid: String,
+    /// The id of the set that it is a member of.
+    member: Option<String>,
+}
+
+impl Labelled {
+    fn of(item: Item) -> Self {
+        let ObjectMeta { name, uid, labels, .. } = item.metadata;
+        let member = labels.and_then(|labels| labels.get(PART_OF).cloned());
+        Self { name: name.unwrap_or_default(), uid: uid.unwrap_or_default(), member }
+    }
+}
+
+#[derive(Default, Deserialize)]
+struct Named {
+    items: Option<Vec<Item>>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    metadata: ObjectMeta,
 }

@@ -3,10 +3,14 @@
 
 use std::time::Duration;
 
-use lathe_manifest::{Object, order};
+use lathe_manifest::{Object, Value, json, order};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
+use crate::FIELD_MANAGER;
+use crate::apply::Apply;
+use crate::member::is_kept;
+use crate::outcome::Cause;
 use crate::plan::Stop;
 use crate::request::{Ask, RequestError, Requests};
 use crate::set::PART_OF;
@@ -94,16 +98,16 @@ impl Target<'_> {
         }
     }
 
-    /// Creates the hook and waits until it has done its work.
+    /// Creates the hook and waits until it has done its work. Gives its uid.
     pub(crate) async fn run_hook(
         &self,
         hook: &Hook,
         requests: &Requests,
-        id: Option<&str>,
+        apply: &Apply<'_>,
         until: Instant,
-    ) -> Result<(), Stop> {
+    ) -> Result<String, Stop> {
         if hook.has("before-hook-creation") && !self.object.is_create_only() {
-            self.clear(requests, id, until).await?;
+            self.clear(requests, apply, until).await?;
         }
         let created = requests.send(&self.collection(""), Ask::Create(self.body())).await;
         let created = created.map_err(|error| match error {
@@ -112,63 +116,98 @@ impl Target<'_> {
             ),
             error => self.stop(error),
         })?;
-        let path = self.created(&created)?;
+        let (path, uid) = self.created(&created)?;
         if !matches!((self.object.group(), self.object.kind()), ("batch", "Job") | ("", "Pod")) {
-            return Ok(());
+            return Ok(uid);
         }
-        let done = self.await_hook(&path, requests, until).await;
-        if done.is_err() && hook.has("hook-failed") {
-            self.delete(&path, requests).await?;
+        match self.await_hook(&path, &uid, requests, until).await {
+            Ok(()) => Ok(uid),
+            Err(stop) => {
+                if hook.has("hook-failed") {
+                    self.delete(&path, &uid, requests).await?;
+                }
+                Err(stop)
+            }
         }
-        done
     }
 
     /// Deletes the hook where its policy says so.
-    pub(crate) async fn end_hook(&self, hook: &Hook, requests: &Requests) -> Result<(), Stop> {
+    pub(crate) async fn end_hook(&self, hook: &Hook, uid: &str, requests: &Requests) -> Result<(), Stop> {
         if hook.has("hook-succeeded") && !self.object.is_create_only() {
-            self.delete(&self.path(), requests).await
+            self.delete(&self.path(), uid, requests).await
         } else {
             Ok(())
         }
     }
 
-    /// Takes what an earlier run left under the hook's name out of the way; nobody else's object.
-    async fn clear(&self, requests: &Requests, id: Option<&str>, until: Instant) -> Result<(), Stop> {
+    /// Takes what an earlier run left under the hook's name out of the way; nobody else's object, and no volume.
+    async fn clear(&self, requests: &Requests, apply: &Apply<'_>, until: Instant) -> Result<(), Stop> {
         let path = self.path();
-        let mut asked = false;
+        let mut asked = String::new();
         loop {
             let live = requests.find(&path, Ask::Read).await.map_err(|error| self.stop(error))?;
-            let Some(live) = live else { return Ok(()) };
-            let live = lathe_manifest::json::parse(&live).unwrap_or(lathe_manifest::Value::Null);
-            let member = live.str_at(&["metadata", "labels", PART_OF]);
+            let Some(text) = live else { return Ok(()) };
+            let live = json::parse(&text).unwrap_or(Value::Null);
+            let uid = live.str_at(&["metadata", "uid"]).unwrap_or_default();
             let is_hook = live.str_at(&["metadata", "annotations", HOOK]).is_some();
-            if !is_hook || member != id {
+            let id = apply.id();
+            let is_own = match live.str_at(&["metadata", "labels", PART_OF]) {
+                Some(member) => Some(member) == id.as_deref(),
+                // Without a set, what Lathe made and nobody else is its own.
+                None => id.is_none() && text.contains(&format!("\"manager\":\"{FIELD_MANAGER}\"")),
+            };
+            if !is_hook || !is_own && !apply.adopt {
+                let told = "an object of its name is there that is no hook of this set; it would have to be deleted first";
+                return Err(self.fail_for(Cause::Foreign, told.to_owned()));
+            }
+            if is_kept(self.object.group(), self.object.kind()) {
                 return Err(self.fail(
-                    "an object of its name is there that is no hook of this set; it would have to be deleted first".to_owned(),
+                    "it is there already, and objects of this kind are never deleted by an apply".to_owned(),
                 ));
             }
             if Instant::now() > until {
                 return Err(self.fail("what an earlier run left of it is not gone in time".to_owned()));
             }
-            if !std::mem::replace(&mut asked, true) {
-                self.delete(&path, requests).await?;
+            if asked != uid {
+                uid.clone_into(&mut asked);
+                self.delete(&path, uid, requests).await?;
             }
             sleep(LOOK).await;
         }
     }
 
-    async fn delete(&self, path: &str, requests: &Requests) -> Result<(), Stop> {
-        let options = json!({"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"});
-        let deleted = requests.find(path, Ask::Delete(&options.to_string())).await;
-        deleted.map(drop).map_err(|error| self.stop(error))
+    /// Deletes the object of this uid, if it is still there.
+    async fn delete(&self, path: &str, uid: &str, requests: &Requests) -> Result<(), Stop> {
+        let options = json!({
+            "kind": "DeleteOptions",
+            "apiVersion": "v1",
+            "propagationPolicy": "Background",
+            "preconditions": { "uid": uid },
+        });
+        match requests.find(path, Ask::Delete(&options.to_string())).await {
+            Ok(_) => Ok(()),
+            // Another has its name by now.
+            Err(RequestError::Answered(status)) if status.code == 409 => Ok(()),
+            Err(error) => Err(self.stop(error)),
+        }
     }
 
-    async fn await_hook(&self, path: &str, requests: &Requests, until: Instant) -> Result<(), Stop> {
+    async fn await_hook(
+        &self,
+        path: &str,
+        uid: &str,
+        requests: &Requests,
+        until: Instant,
+    ) -> Result<(), Stop> {
         loop {
             let live = requests.find(path, Ask::Read).await.map_err(|error| self.stop(error))?;
-            // A Job with a time to live may be gone before it is seen to be done.
-            let Some(live) = live else { return Ok(()) };
-            let live = lathe_manifest::json::parse(&live).unwrap_or(lathe_manifest::Value::Null);
+            let live = live.map(|text| json::parse(&text).unwrap_or(Value::Null));
+            let live = live.filter(|live| live.str_at(&["metadata", "uid"]) == Some(uid));
+            let Some(live) = live else {
+                // It may have failed as well.
+                let told = "the hook was gone before it was seen to be done (ttlSecondsAfterFinished, or somebody deleted it)";
+                return Err(self.fail(told.to_owned()));
+            };
             let health = status::of(&live);
             match health.state {
                 State::Failed => return Err(self.fail(format!("the hook failed: {}", health.message))),
@@ -183,12 +222,11 @@ impl Target<'_> {
 }
 
 /// Whether a Job or a Pod has come to its end, not only to its work.
-pub(crate) fn is_done(live: &lathe_manifest::Value) -> bool {
+pub(crate) fn is_done(live: &Value) -> bool {
     let conditions = live.get("status").and_then(|status| status.get("conditions"));
-    let complete =
-        conditions.and_then(lathe_manifest::Value::as_array).unwrap_or_default().iter().any(|condition| {
-            condition.str_at(&["type"]) == Some("Complete") && condition.str_at(&["status"]) == Some("True")
-        });
+    let complete = conditions.and_then(Value::as_array).unwrap_or_default().iter().any(|condition| {
+        condition.str_at(&["type"]) == Some("Complete") && condition.str_at(&["status"]) == Some("True")
+    });
     complete
         || live.str_at(&["kind"]) == Some("Pod") && live.str_at(&["status", "phase"]) == Some("Succeeded")
 }

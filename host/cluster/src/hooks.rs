@@ -67,14 +67,18 @@ impl<'a> Run<'a> {
         if !self.apply.hooks || !self.outcome.failures.is_empty() {
             return Ok(());
         }
-        let (first, id) = (self.first, self.apply.id());
+        let first = self.first;
         let until = Instant::now() + self.apply.timeout;
         let of_moment: Vec<&PlacedHook<'_>> =
             hooks.iter().filter(|(_, hook)| hook.runs(moment, first)).collect();
+        let mut uids = Vec::new();
         for ((index, target), hook) in &of_moment {
             self.outcome.changed = true;
-            match target.run_hook(hook, &self.requests, id.as_deref(), until).await {
-                Ok(()) => self.actions.insert(*index, (target.label(), Action::Ran)),
+            match target.run_hook(hook, &self.requests, self.apply, until).await {
+                Ok(uid) => {
+                    uids.push(uid);
+                    self.actions.insert(*index, (target.label(), Action::Ran))
+                }
                 Err(Stop::Object(failure)) => {
                     self.actions.remove(index);
                     self.outcome.failures.push(failure);
@@ -87,8 +91,8 @@ impl<'a> Run<'a> {
             };
             (self.apply.tell)(Event::Did { object: &target.label(), action: Action::Ran });
         }
-        for ((_, target), hook) in of_moment.iter().rev() {
-            match target.end_hook(hook, &self.requests).await {
+        for (((_, target), hook), uid) in of_moment.iter().zip(&uids).rev() {
+            match target.end_hook(hook, uid, &self.requests).await {
                 Ok(()) => {}
                 Err(Stop::Object(failure)) => self.outcome.failures.push(failure),
                 Err(Stop::Run(error)) => return Err(error),

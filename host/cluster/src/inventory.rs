@@ -76,12 +76,16 @@ pub(crate) struct Parent {
     pub(crate) applied: Option<Applied>,
     /// The highest generation that an apply has begun with.
     pub(crate) begun: Option<u64>,
+    /// When the last apply began, and until when what it brings may stay.
+    pub(crate) begun_at: Option<String>,
+    pub(crate) expires: Option<String>,
     /// Since when the review is not among the open ones.
     pub(crate) absent: Option<String>,
 }
 
-/// The annotations of [`Parent::begun`] and [`Parent::absent`].
 const BEGUN: &str = "lathe.dev/begun";
+const BEGUN_AT: &str = "lathe.dev/begun-at";
+const EXPIRES: &str = "lathe.dev/expires";
 const ABSENT: &str = "lathe.dev/absent";
 
 impl Parent {
@@ -117,11 +121,30 @@ impl Parent {
             namespaces: list(NAMESPACES),
             applied: (!applied.at.is_empty()).then_some(applied),
             begun: annotations.get(BEGUN).and_then(|text| text.parse().ok()),
+            begun_at: annotations.get(BEGUN_AT).cloned(),
+            expires: annotations.get(EXPIRES).cloned(),
             absent: annotations.get(ABSENT).cloned(),
         })
     }
 
-    /// Writes the parent, whoever wrote it before.
+    /// Writes the parent if it is still the one of this version (409 if not).
+    pub(crate) async fn write_over(
+        &self,
+        requests: &Requests,
+        set: &Set,
+        version: &str,
+    ) -> Result<(), RequestError> {
+        let path = ops::secret(&set.ops_namespace, &set.name());
+        let path = format!("{path}?fieldManager={FIELD_MANAGER}&force=true");
+        let mut body = self.body(set);
+        if let Some(metadata) = body.as_object_mut().and_then(|map| map.get_mut("metadata")?.as_object_mut())
+        {
+            metadata.insert("resourceVersion", version.into());
+        }
+        requests.send(&path, Ask::Apply(&json::to_string(&body))).await.map(drop)
+    }
+
+    /// Writes the parent, whoever wrote it before. Only who has the turn does that.
     pub(crate) async fn write(&self, requests: &Requests, set: &Set) -> Result<(), RequestError> {
         let path = ops::secret(&set.ops_namespace, &set.name());
         let path = format!("{path}?fieldManager={FIELD_MANAGER}&force=true");
@@ -144,6 +167,8 @@ impl Parent {
         let named = applied.map(|(name, text)| (format!("lathe.dev/{name}"), text));
         annotations.extend(named.filter(|(_, text)| !text.is_empty()));
         annotations.extend(self.begun.map(|number| (BEGUN.to_owned(), number.to_string())));
+        annotations.extend(self.begun_at.clone().map(|at| (BEGUN_AT.to_owned(), at)));
+        annotations.extend(self.expires.clone().map(|at| (EXPIRES.to_owned(), at)));
         annotations.extend(self.absent.clone().map(|since| (ABSENT.to_owned(), since)));
         let metadata = map([
             ("annotations", texts(annotations)),
@@ -201,9 +226,12 @@ mod tests {
                 commit: "abc".into(),
                 generation: Some(7),
                 at: "2026-01-01T00:00:00Z".into(),
+                expires: "2026-02-02T00:00:00Z".into(),
                 ..Applied::default()
             }),
             begun: Some(8),
+            begun_at: Some("2026-01-02T00:00:00Z".into()),
+            expires: Some("2026-02-02T00:00:00Z".into()),
             absent: None,
         };
         let mut text = json::to_string(&parent.body(&set));

@@ -42,7 +42,7 @@ mod turn;
 mod wait;
 
 pub use access::Access;
-pub use apply::{Apply, Deletions, Event, Managed};
+pub use apply::{Apply, Deletions, Event, MadeFrom, Managed};
 pub use connect::{Cluster, ConnectError, connect};
 pub use down::Down;
 pub use inventory::Applied;
@@ -52,7 +52,7 @@ pub use outcome::{Action, Cause, Difference, Entry, Failure, Outcome};
 pub use owner::Owner;
 pub use request::{Halt, RequestError};
 pub use set::Set;
-pub use sets::{Found, MemberHealth, sets};
+pub use sets::{Found, MemberHealth, labelled_environments, sets};
 
 /// The field manager of everything that Lathe applies. It does not start with `kubectl`, because Flux takes the fields
 /// of such managers over.

@@ -1,9 +1,12 @@
 //! A run's claim on its set: the turn to change it, and that no newer pipeline has been here.
 
+use k8s_openapi::api::core::v1::Secret;
+
 use crate::apply::Event;
 use crate::inventory::{Applied, Parent};
+use crate::ops;
 use crate::outcome::{Cause, Failure};
-use crate::request::RequestError;
+use crate::request::{Ask, RequestError};
 use crate::run::Run;
 use crate::turn::{NoTurn, Turn};
 
@@ -29,6 +32,24 @@ impl Run<'_> {
             }
             Err(NoTurn::Request(error)) => Err(error),
         }
+    }
+
+    /// Two runs that made values at the same time must not overwrite each other's: whoever comes second begins anew.
+    pub(crate) async fn check_reading(&mut self) -> Result<(), RequestError> {
+        let Some(from) = &self.apply.made_from else { return Ok(()) };
+        let now = match self.requests.find(&ops::secret(&from.namespace, &from.name), Ask::Read).await {
+            Ok(now) => now,
+            // Who may not see it is told so when it is tried.
+            Err(RequestError::Answered(_)) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let now: Option<Secret> = now.and_then(|text| serde_json::from_str(&text).ok());
+        if now.and_then(|secret| secret.metadata.resource_version) != from.version {
+            let label = format!("Secret/{}/{}", from.namespace, from.name);
+            let told = "another run has changed what is generated since this one read it; run it again";
+            self.outcome.failures.push(Failure::new(label, told.to_owned()));
+        }
+        Ok(())
     }
 
     /// The set's parent as it is, unless a newer pipeline has been here.
@@ -79,6 +100,8 @@ impl Parent {
     /// The parent of an apply that begins: nothing less than before.
     pub(crate) fn began(mut self, applied: &Applied) -> Self {
         self.begun = self.begun.max(applied.generation);
+        self.begun_at = Some(applied.at.clone());
+        self.expires = Some(applied.expires.clone()).filter(|text| !text.is_empty());
         self.absent = None;
         self
     }

@@ -9,13 +9,17 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::control;
-use crate::discovery::{Known, Resource};
+use crate::discovery::{Known, Resource, encode};
 use crate::inventory::group_kind;
+use crate::ops;
 use crate::request::{Ask, RequestError, Requests};
 use crate::set::PART_OF;
 
 /// How many objects one answer lists.
 const PAGE: u32 = 500;
+
+/// How often an object is looked at that others write at the same time.
+const LOOKS: u32 = 10;
 
 /// How many lists are asked for at once.
 const CONCURRENCY: usize = 8;
@@ -35,6 +39,15 @@ pub(crate) struct Member {
     pub(crate) kind: String,
     pub(crate) resource: Resource,
     pub(crate) meta: ObjectMeta,
+}
+
+/// How deletions are made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms<'a> {
+    /// The set's id.
+    pub(crate) id: &'a str,
+    /// Whether an object goes that asks to stay.
+    pub(crate) all: bool,
 }
 
 /// What became of a deletion.
@@ -87,6 +100,10 @@ impl Member {
         (&self.group, &self.kind, self.namespace(), self.name())
     }
 
+    pub(crate) fn is_secret(&self) -> bool {
+        self.group.is_empty() && self.kind == "Secret"
+    }
+
     pub(crate) fn group_kind(&self) -> String {
         group_kind(&self.group, &self.kind)
     }
@@ -124,15 +141,23 @@ impl Member {
     }
 
     /// Deletes it if it is this very object and still carries the set's id, at the moment of deletion.
-    pub(crate) async fn delete(&self, requests: &Requests, id: &str) -> Result<Deletion, RequestError> {
+    pub(crate) async fn delete(
+        &self,
+        requests: &Requests,
+        terms: Terms<'_>,
+    ) -> Result<Deletion, RequestError> {
         // Somebody may write to it in between; then it is looked at again.
-        for _ in 0..5 {
+        let mut looks = 0;
+        loop {
+            looks += 1;
             let Some(text) = requests.find(&self.path(), Ask::Read).await? else { return Ok(Deletion::Gone) };
             let Ok(Item { metadata: now }) = serde_json::from_str(&text) else { return Ok(Deletion::Left) };
             if now.uid != self.meta.uid {
                 return Ok(Deletion::Gone);
             }
-            if now.labels.as_ref().and_then(|labels| labels.get(PART_OF)).map(String::as_str) != Some(id) {
+            let live = Self { meta: now.clone(), ..self.clone() };
+            let member = now.labels.as_ref().and_then(|labels| labels.get(PART_OF)).map(String::as_str);
+            if member != Some(terms.id) || live.is_owned() || live.stays() && !terms.all {
                 return Ok(Deletion::Left);
             }
             if now.deletion_timestamp.is_some() {
@@ -147,11 +172,10 @@ impl Member {
             match requests.find(&self.path(), Ask::Delete(&options.to_string())).await {
                 Ok(Some(_)) => return Ok(Deletion::Deleted),
                 Ok(None) => return Ok(Deletion::Gone),
-                Err(RequestError::Answered(status)) if status.code == 409 => {}
+                Err(RequestError::Answered(status)) if status.code == 409 && looks < LOOKS => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(Deletion::Left)
     }
 }
 
@@ -161,25 +185,36 @@ pub(crate) fn is_kept(group: &str, kind: &str) -> bool {
 }
 
 /// All objects of the kinds and namespaces that carry the id. A kind that the cluster does not know any more has none.
+/// `may_hide` tells of namespaces whose objects need not be seen.
 pub(crate) async fn list(
     requests: &Requests,
     known: &Known,
     id: &str,
     kinds: &BTreeSet<String>,
     namespaces: &BTreeSet<String>,
+    may_hide: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<Member>, RequestError> {
     let mut lists = Vec::new();
     for group_kind in kinds {
-        let Some(resource) = known.of_kind(group_kind) else { continue };
+        let Some(resource) = known.of_kind(group_kind) else {
+            // A group that is gone is not found (404); one whose server does not answer is another matter.
+            let group = group_kind.split_once('.').map_or("", |(_, group)| group);
+            requests.find(&format!("/apis/{}", encode(group)), Ask::Read).await?;
+            continue;
+        };
         let (kind, group) = group_kind.split_once('.').unwrap_or((group_kind, ""));
         let places =
             if resource.namespaced { namespaces.iter().map(String::as_str).collect() } else { vec![""] };
         for namespace in places {
-            lists.push((group.to_owned(), kind.to_owned(), resource.clone(), resource.collection(namespace)));
+            let path = resource.collection(namespace);
+            lists.push((group.to_owned(), kind.to_owned(), resource.clone(), path, may_hide(namespace)));
         }
     }
-    let read = |(group, kind, resource, path): (String, String, Resource, String)| async move {
-        let metas = pages(requests, &path, &format!("{PART_OF}={id}")).await?;
+    let read = |(group, kind, resource, path, may_hide): (String, String, Resource, String, bool)| async move {
+        let metas = match pages(requests, &path, &ops::selector([(PART_OF, Some(id))])).await {
+            Err(RequestError::Answered(status)) if status.code == 403 && may_hide => Vec::new(),
+            metas => metas?,
+        };
         let member =
             |meta| Member { group: group.clone(), kind: kind.clone(), resource: resource.clone(), meta };
         Ok(metas.into_iter().map(member).collect::<Vec<_>>())
@@ -195,11 +230,10 @@ pub(crate) fn distinct(members: Vec<Member>) -> Vec<Member> {
 }
 
 async fn pages(requests: &Requests, path: &str, selector: &str) -> Result<Vec<ObjectMeta>, RequestError> {
-    let selector = selector.replace('=', "%3D").replace('/', "%2F").replace(',', "%2C");
     let mut metas = Vec::new();
     let mut after = String::new();
     loop {
-        let path = format!("{path}?labelSelector={selector}&limit={PAGE}{after}");
+        let path = format!("{path}?{selector}&limit={PAGE}{after}");
         let Some(text) = requests.find(&path, Ask::ReadMetadata).await? else { return Ok(metas) };
         let list: List = serde_json::from_str(&text).map_err(|_| RequestError::Unreachable {
             server: requests.server().to_owned(),
@@ -207,7 +241,7 @@ async fn pages(requests: &Requests, path: &str, selector: &str) -> Result<Vec<Ob
         })?;
         metas.extend(list.items.into_iter().flatten().map(|item| item.metadata));
         match list.metadata.r#continue.filter(|token| !token.is_empty()) {
-            Some(token) => after = format!("&continue={}", token.replace('+', "%2B").replace('=', "%3D")),
+            Some(token) => after = format!("&continue={}", encode(&token)),
             None => return Ok(metas),
         }
     }

@@ -44,7 +44,9 @@ impl Owner {
         let live = match namespaces.get_opt(&self.namespace).await.map_err(|error| requests.error(error)) {
             Ok(Some(live)) => live,
             Ok(None) => return Ok(None),
-            Err(RequestError::Answered(status)) if is_in_set && status.code == 403 => return Ok(None),
+            Err(RequestError::Answered(status)) if (is_in_set || self.given) && status.code == 403 => {
+                return Ok(None);
+            }
             Err(RequestError::Answered(status)) => {
                 return refused(format!("whose it is cannot be seen: {}", status.message));
             }

@@ -183,6 +183,11 @@ impl Target<'_> {
                     let told = "a field of it may not change, and objects of this kind are never deleted by an apply";
                     return Err(self.fail_for(Cause::Immutable, told.to_owned()));
                 }
+                // Then the volumes would go with it.
+                if self.body().contains("\"whenDeleted\":\"Delete\"") {
+                    let told = "a field of it may not change, and its volumes would be deleted with it (persistentVolumeClaimRetentionPolicy)";
+                    return Err(self.fail_for(Cause::Immutable, told.to_owned()));
+                }
                 self.try_anew(requests).await?;
                 Ok(Tried::Replace(live.uid.clone()))
             }

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use lathe_manifest::digest;
 
+use crate::answer;
 use crate::apply::{Apply, Deletions, Event};
 use crate::discovery::Known;
 use crate::hook::HOOK;
 use crate::inventory::{Parent, group_kind};
-use crate::member::{self, Deletion, Member};
+use crate::member::{self, Deletion, Member, Terms};
 use crate::outcome::{Action, Cause, Failure};
 use crate::request::RequestError;
 use crate::run::{Placed, Run};
@@ -22,12 +23,18 @@ pub(crate) struct Members {
     wanted: BTreeSet<(String, String, String, String)>,
     /// What objects that have only a prefix for a name hold.
     contents: BTreeSet<String>,
+    /// Whether the set holds bindings, which may give the right to see the rest.
+    binds: bool,
+    /// Whether what left the set could not be looked for yet.
+    is_blind: bool,
     /// How many objects of the set the cluster has.
     count: usize,
     /// What is deleted, in this order.
     leaving: Vec<Member>,
     /// What is not wanted any more, and stays.
     staying: Vec<Member>,
+    /// Hooks that are not wanted any more: their own policies say when they go.
+    hooks: Vec<Member>,
 }
 
 impl Members {
@@ -43,14 +50,18 @@ impl Members {
             namespaces: BTreeSet::new(),
             wanted: BTreeSet::new(),
             contents: BTreeSet::new(),
+            binds: false,
+            is_blind: false,
             count: 0,
             leaving: Vec::new(),
             staying: Vec::new(),
+            hooks: Vec::new(),
         };
         for (_, target) in targets {
             members.kinds.insert(group_kind(target.object.group(), target.object.kind()));
             members.contents.extend(target.content().map(ToOwned::to_owned));
             let [group, kind, namespace, name] = target.identity();
+            members.binds |= kind == "RoleBinding" || kind == "ClusterRoleBinding";
             members.namespaces.insert(namespace.clone());
             members.wanted.insert((group, kind, namespace, name));
         }
@@ -64,7 +75,8 @@ impl Members {
         self.parent.applied.is_none() && (self.parent.uid.is_some() || all_new)
     }
 
-    /// Finds what left the set. In namespaces that come into being with the run nothing can be found.
+    /// Finds what left the set. In namespaces that come into being with the run nothing can be found. Where a binding of the set
+    /// is yet to give the right to look, that is done again when all is applied.
     pub(crate) async fn look(
         &mut self,
         run: &mut Run<'_>,
@@ -76,14 +88,17 @@ impl Members {
         let kinds: BTreeSet<String> = self.kinds.union(&self.parent.kinds).cloned().collect();
         let namespaces = self.namespaces.union(&self.parent.namespaces).filter(|name| !born.contains(*name));
         let namespaces: BTreeSet<String> = namespaces.cloned().collect();
-        let found = match member::list(&run.requests, known, &id, &kinds, &namespaces).await {
+        let found = match member::list(&run.requests, known, &id, &kinds, &namespaces, &|_| false).await {
             Ok(found) => found,
+            Err(RequestError::Answered(status)) if status.code == 403 && self.binds && !self.is_blind => {
+                self.is_blind = true;
+                return Ok(());
+            }
             Err(RequestError::Answered(status)) => {
                 let cause = if status.code == 403 { Cause::Rights } else { Cause::Other };
                 let told = format!("what left the set cannot be looked for: {}", status.message);
-                run.outcome
-                    .failures
-                    .push(Failure { cause, ..Failure::new(format!("set {}", managed.set.label()), told) });
+                let failure = Failure::new(format!("set {}", managed.set.label()), told);
+                run.outcome.failures.push(Failure { cause, ..failure });
                 return Ok(());
             }
             Err(error) => return Err(error),
@@ -91,12 +106,13 @@ impl Members {
         // One object may be known under two API groups; where it is wanted under one, it stays.
         let wanted: BTreeSet<Option<String>> =
             found.iter().filter(|member| self.wants(member)).map(|member| member.meta.uid.clone()).collect();
-        let found: Vec<Member> = member::distinct(found);
+        let found = member::distinct(found).into_iter().filter(|member| !member.is_owned());
+        let found: Vec<Member> = found.collect();
         self.count = found.len();
-        let others = found.into_iter().filter(|member| {
-            !wanted.contains(&member.meta.uid) && member.annotation(HOOK).is_none() && !member.is_owned()
-        });
-        let (mut leaving, staying): (Vec<_>, Vec<_>) = others.partition(Member::can_be_pruned);
+        let others = found.into_iter().filter(|member| !wanted.contains(&member.meta.uid));
+        let (hooks, others): (Vec<_>, Vec<_>) = others.partition(|member| member.annotation(HOOK).is_some());
+        self.hooks = hooks;
+        let (mut leaving, staying): (Vec<_>, Vec<_>) = others.into_iter().partition(Member::can_be_pruned);
         leaving.sort_by_cached_key(Member::turn);
         run.gone = leaving.iter().map(|member| (member.label(), Action::NotApplied)).collect();
         if run.apply.dry_run {
@@ -112,6 +128,15 @@ impl Members {
         let key = (group.to_owned(), kind.to_owned(), namespace.to_owned(), name.to_owned());
         let content = member.meta.labels.as_ref().and_then(|labels| labels.get(CONTENT));
         self.wanted.contains(&key) || content.is_some_and(|content| self.contents.contains(content))
+    }
+
+    /// Looks for what left the set where that was not possible before, and has the deletions agreed to.
+    pub(crate) async fn look_again(&mut self, run: &mut Run<'_>, known: &Known) -> Result<(), RequestError> {
+        if self.is_blind && run.outcome.failures.is_empty() {
+            self.look(run, known, &BTreeSet::new()).await?;
+            self.agree(run);
+        }
+        Ok(())
     }
 
     /// Has the deletions agreed to, if there are any.
@@ -153,12 +178,13 @@ impl Members {
         };
         let id = managed.set.id();
         for (index, member) in self.leaving.iter().enumerate() {
-            let action = match member.delete(&run.requests, &id).await {
+            let action = match member.delete(&run.requests, Terms { id: &id, all: false }).await {
                 Ok(Deletion::Deleted | Deletion::Gone) => Action::Deleted,
                 Ok(Deletion::Left) => Action::Left,
                 Err(RequestError::Answered(status)) => {
                     let cause = if status.code == 403 { Cause::Rights } else { Cause::Other };
-                    let message = format!("it left the set and cannot be deleted: {}", status.message);
+                    let message = answer::undeleted(&status, member.is_secret());
+                    let message = format!("it left the set and cannot be deleted: {message}");
                     run.outcome.failures.push(Failure { cause, ..Failure::new(member.label(), message) });
                     continue;
                 }
@@ -177,7 +203,7 @@ impl Members {
         parent.kinds = self.kinds.clone();
         parent.namespaces = self.namespaces.clone();
         // What is deleted may take its time, and is looked for once more by the next apply.
-        for member in self.leaving.iter().chain(&self.staying) {
+        for member in self.leaving.iter().chain(&self.staying).chain(&self.hooks) {
             parent.kinds.insert(member.group_kind());
             parent.namespaces.insert(member.namespace().to_owned());
         }

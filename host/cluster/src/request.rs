@@ -1,10 +1,10 @@
 //! Requests to the API server, retried where that is worth it.
 
-use std::sync::Arc;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use http::Method;
+use jiff::Timestamp;
 use kube::Client;
 use kube::core::Status;
 use tokio::time::{Instant, sleep};
@@ -99,17 +99,32 @@ pub(crate) struct Requests {
 
 /// What ends a run at the next safe point: nothing new is asked of the server then, and what is under way is heard of.
 #[derive(Clone, Debug, Default)]
-pub struct Halt(Arc<OnceLock<&'static str>>);
+pub struct Halt {
+    why: Arc<OnceLock<&'static str>>,
+    /// Until when the run may go on without another word, by the clock that goes on while a machine sleeps.
+    until: Arc<Mutex<Option<(Timestamp, &'static str)>>>,
+}
 
 impl Halt {
     /// Ends the run; `why` is what is told of it. The first reason counts.
     pub fn now(&self, why: &'static str) {
-        let _ = self.0.set(why);
+        let _ = self.why.set(why);
+    }
+
+    /// Ends the run after this time, unless it is called again before.
+    pub(crate) fn after(&self, until: Timestamp, why: &'static str) {
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = Some((until, why));
     }
 
     /// Why the run is to end, if it is.
     pub fn why(&self) -> Option<&'static str> {
-        self.0.get().copied()
+        if self.why.get().is_none()
+            && let Some((until, why)) = *self.until.lock().unwrap_or_else(PoisonError::into_inner)
+            && Timestamp::now() > until
+        {
+            self.now(why);
+        }
+        self.why.get().copied()
     }
 }
 
@@ -171,7 +186,10 @@ impl Requests {
                     let webhook = status.code == 500 && status.message.contains("failed calling webhook");
                     let since = webhook.then(|| self.known.webhook.get_or_init(Instant::now).elapsed());
                     let waits = since.is_some_and(|since| since < WEBHOOK);
-                    let busy = matches!(status.code, 429 | 503 | 504) && attempt < ATTEMPTS;
+                    // Behind 504 it may have been done, and what creates anew would do it twice.
+                    let worth = matches!(status.code, 429 | 503)
+                        || status.code == 504 && !matches!(ask, Ask::Create(_));
+                    let busy = worth && attempt < ATTEMPTS;
                     if !busy && !waits {
                         return Err(self.answered(status));
                     }
@@ -207,7 +225,7 @@ impl Requests {
     pub(crate) async fn read_at(
         &self,
         path: &str,
-    ) -> Result<(Option<String>, Option<jiff::Timestamp>), RequestError> {
+    ) -> Result<(Option<String>, Option<Timestamp>), RequestError> {
         let text = self.find(path, Ask::Read).await?;
         let request = request(path, Ask::Read).map(kube::client::Body::from);
         let response = self.client.send(request).await.map_err(|error| self.error(error))?;

@@ -82,6 +82,7 @@ impl<'a> Run<'a> {
     }
 
     async fn all(&mut self) -> Result<(), RequestError> {
+        self.check_reading().await?;
         let parent = self.read_parent().await?;
         if let Some(owner) = &self.apply.owner {
             let named = |object: &Object| is_namespace(object) && object.name() == owner.namespace;
@@ -136,8 +137,23 @@ impl<'a> Run<'a> {
             tried.extend(more);
             self.defer(refused, &tried, &BTreeSet::new(), &mut later);
         }
+        // Hooks that run before the rest run after bindings where these come with their namespace: they may need them.
+        let place = |(_, target): &Placed<'_>| target.stage <= Stage::Bindings;
+        let binds = tried.iter().map(|(_, target, verdict)| (target, !verdict.is_idle()));
+        let binds = binds.chain(later.iter().map(|(_, target)| (target, true)));
+        let late = binds.into_iter().any(|(target, comes)| comes && target.stage == Stage::Bindings);
+        let mut applied = Vec::new();
+        if late {
+            let (before, after): (Vec<_>, Vec<_>) =
+                tried.into_iter().partition(|(_, target, _)| target.stage <= Stage::Bindings);
+            tried = after;
+            let (first, rest): (Vec<_>, Vec<_>) = later.into_iter().partition(place);
+            later = rest;
+            applied.extend(self.stages(before, first).await?);
+        }
         self.run_hooks(&hooks, Moment::Before).await?;
-        let applied = self.stages(tried, later).await?;
+        applied.extend(self.stages(tried, later).await?);
+        members.look_again(self, &known).await?;
         self.run_hooks(&hooks, Moment::After).await?;
         self.await_all(&applied).await?;
         members.end(self).await

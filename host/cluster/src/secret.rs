@@ -3,10 +3,17 @@
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 
 use crate::connect::Cluster;
+use crate::discovery::encode;
 use crate::ops;
 use crate::request::{Ask, RequestError, Requests};
 
 impl Cluster {
+    /// Whether there is such a namespace.
+    pub async fn has_namespace(&self, name: &str) -> Result<bool, RequestError> {
+        let path = format!("/api/v1/namespaces/{}", encode(name));
+        Ok(Requests::of(self).find(&path, Ask::Read).await?.is_some())
+    }
+
     /// What tells this cluster from all others: the uid of its namespace `kube-system`, which nobody can choose.
     pub async fn uid(&self) -> Result<String, RequestError> {
         let text = Requests::of(self).send("/api/v1/namespaces/kube-system", Ask::Read).await?;

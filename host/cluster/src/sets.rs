@@ -10,6 +10,7 @@ use crate::connect::Cluster;
 use crate::discovery::Known;
 use crate::inventory::{Applied, Parent};
 use crate::member::{self, Member};
+use crate::ops;
 use crate::request::{Ask, RequestError, Requests};
 use crate::run::CONCURRENCY;
 use crate::set::{ENVIRONMENT, ID, PROJECT, REVIEW, Set};
@@ -22,9 +23,14 @@ pub struct Found {
     pub set: Set,
     /// What was applied to its end last; `None` where no apply came to its end yet.
     pub applied: Option<Applied>,
+    /// When the last apply of it began, whether or not it came to its end; RFC 3339.
+    pub begun_at: Option<String>,
+    /// Until when it may stay, as RFC 3339 has it.
+    pub expires: Option<String>,
     /// Since when its review is not among the open ones, as RFC 3339 has it.
     pub absent: Option<String>,
     pub(crate) parent: Parent,
+    version: String,
 }
 
 /// One object of a set on the cluster.
@@ -52,23 +58,53 @@ pub async fn sets(
     review: Option<&str>,
 ) -> Result<Vec<Found>, RequestError> {
     let requests = Requests::of(cluster);
-    let labels = [(PROJECT, project), (ENVIRONMENT, environment), (REVIEW, review)];
-    let labels = labels.into_iter().filter_map(|(name, value)| Some(format!(",{name}%3D{}", value?)));
-    let selector = format!("{ID}{}", labels.collect::<String>()).replace('/', "%2F").replace(',', "%2C");
-    let path = format!("/api/v1/namespaces/{ops_namespace}/secrets?labelSelector={selector}");
+    let named = [(PROJECT, project), (ENVIRONMENT, environment), (REVIEW, review)];
+    let named = named.into_iter().filter(|(_, value)| value.is_some());
+    let selector = ops::selector(std::iter::once((ID, None)).chain(named));
+    let path = format!("{}?{selector}", ops::secret(ops_namespace, ""));
     let text = requests.send(&path, Ask::Read).await?;
     let list: List = serde_json::from_str(&text).map_err(|_| RequestError::Unreachable {
         server: requests.server().to_owned(),
         why: "its answer is no list of Secrets".to_owned(),
     })?;
-    let mut found: Vec<Found> = list.items.iter().filter_map(found).collect();
+    let is_it = |found: &Found| {
+        let is = |own: &str, wanted: Option<&str>| wanted.is_none_or(|wanted| own == wanted);
+        let Set { project: own, environment: name, review: id, .. } = &found.set;
+        is(own, project) && is(name, environment) && is(id, review)
+    };
+    let mut found: Vec<Found> = list.items.iter().filter_map(found).filter(is_it).collect();
     found.sort_by(|a, b| a.set.cmp(&b.set));
     Ok(found)
 }
 
 fn found(secret: &Secret) -> Option<Found> {
     let (set, parent) = (Set::of_parent(secret)?, Parent::of(secret).ok()?);
-    Some(Found { set, applied: parent.applied.clone(), absent: parent.absent.clone(), parent })
+    let Parent { applied, begun_at, expires, absent, .. } = parent.clone();
+    let version = secret.metadata.resource_version.clone()?;
+    Some(Found { set, applied, begun_at, expires, absent, parent, version })
+}
+
+/// The environments that namespaces with this project's and review's labels say to belong to, sorted; none where they may not be
+/// listed.
+pub async fn labelled_environments(
+    cluster: &Cluster,
+    project: &str,
+    review: &str,
+) -> Result<Vec<String>, RequestError> {
+    let selector = ops::selector([(PROJECT, Some(project)), (REVIEW, Some(review))]);
+    let path = format!("/api/v1/namespaces?{selector}");
+    let text = match Requests::of(cluster).send(&path, Ask::Read).await {
+        Ok(text) => text,
+        Err(RequestError::Answered(status)) if status.code == 403 => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let list: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let items = list.get("items").and_then(|items| items.as_array());
+    let names = items
+        .into_iter()
+        .flatten()
+        .filter_map(|item| Some(item.get("metadata")?.get("labels")?.get(ENVIRONMENT)?.as_str()?.to_owned()));
+    Ok(names.collect::<std::collections::BTreeSet<String>>().into_iter().collect())
 }
 
 impl Found {
@@ -77,7 +113,7 @@ impl Found {
         let requests = Requests::of(cluster);
         let known = Known::read(&requests).await?;
         let Parent { kinds, namespaces, .. } = &self.parent;
-        let members = member::list(&requests, &known, &self.set.id(), kinds, namespaces).await?;
+        let members = member::list(&requests, &known, &self.set.id(), kinds, namespaces, &|_| false).await?;
         let requests = &requests;
         let look = |member: Member| async move {
             let live = requests.find(&member.path(), Ask::Read).await?;
@@ -96,10 +132,14 @@ impl Found {
         Ok(all)
     }
 
-    /// Notes since when the review is not among the open ones, or that it is again.
+    /// Notes since when the review is not among the open ones, or that it is again. Where an apply was at work meanwhile, nothing
+    /// is noted.
     pub async fn note_absent(&self, cluster: &Cluster, since: Option<&str>) -> Result<(), RequestError> {
         let parent = Parent { absent: since.map(ToOwned::to_owned), ..self.parent.clone() };
-        parent.write(&Requests::of(cluster), &self.set).await
+        match parent.write_over(&Requests::of(cluster), &self.set, &self.version).await {
+            Err(RequestError::Answered(status)) if status.code == 409 => Ok(()),
+            written => written,
+        }
     }
 }
 

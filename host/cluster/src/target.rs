@@ -14,6 +14,7 @@ use crate::body::body;
 use crate::control::Control;
 use crate::discovery::Resource;
 use crate::later::Later;
+use crate::ops;
 use crate::outcome::{Cause, Failure};
 use crate::plan::Stop;
 use crate::request::{RequestError, Requests};
@@ -125,7 +126,7 @@ impl<'a> Target<'a> {
     /// The path of those that hold what this one holds.
     pub(crate) fn same_content(&self) -> String {
         let path = self.resource.collection(&self.namespace);
-        format!("{path}?labelSelector={}%3D{}&limit=1", CONTENT.replace('/', "%2F"), self.content)
+        format!("{path}?{}&limit=1", ops::selector([(CONTENT, Some(self.content.as_str()))]))
     }
 
     /// What the object holds, where it has only a prefix for a name.
@@ -165,12 +166,12 @@ impl<'a> Target<'a> {
         Ok(live.metadata.resource_version)
     }
 
-    /// The path of an object that was created, by the name that the server gave it.
-    pub(crate) fn created(&self, text: &str) -> Result<String, Stop> {
+    /// The path of an object that was created, by the name that the server gave it, and its uid.
+    pub(crate) fn created(&self, text: &str) -> Result<(String, String), Stop> {
         let live: Option<Live> = serde_json::from_str(text).ok();
-        let name = live.map(|live| live.metadata.name).filter(|name| !name.is_empty());
-        let name = name.ok_or_else(|| self.fail(NOT_THIS.to_owned()))?;
-        Ok(self.resource.path(&self.namespace, &name))
+        let metadata = live.map(|live| live.metadata).filter(|metadata| !metadata.name.is_empty());
+        let Metadata { name, uid, .. } = metadata.ok_or_else(|| self.fail(NOT_THIS.to_owned()))?;
+        Ok((self.resource.path(&self.namespace, &name), uid))
     }
 
     pub(crate) fn is_ours(&self, text: &str) -> bool {

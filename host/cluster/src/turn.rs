@@ -20,7 +20,13 @@ use crate::set::Set;
 const LIFE: Duration = Duration::from_secs(30);
 
 /// How often it is renewed.
-const RENEWAL: Duration = Duration::from_secs(8);
+const RENEWAL: Duration = Duration::from_secs(6);
+
+/// After how long without a renewal the run ends by itself: well before somebody else may begin.
+const SAFE: Duration = Duration::from_secs(20);
+
+const LOST: &str =
+    "the turn to change this set was lost: it could not be renewed in time, or another run has taken it";
 
 /// How often somebody who waits looks.
 const LOOK: Duration = Duration::from_secs(1);
@@ -67,8 +73,8 @@ impl Turn {
         patience: Duration,
         wait: &dyn Fn(&str),
     ) -> Result<Self, NoTurn> {
-        let folder = format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases", set.ops_namespace);
-        let path = format!("{folder}/{}", set.name());
+        let folder = ops::lease(&set.ops_namespace, "");
+        let path = ops::lease(&set.ops_namespace, &set.name());
         let started = Instant::now();
         let mut told = false;
         loop {
@@ -78,6 +84,8 @@ impl Turn {
                     let path = format!("{folder}?fieldManager={FIELD_MANAGER}");
                     requests.send(&path, Ask::Create(&body)).await
                 }
+                // An answer to the first try was lost.
+                Some(seen) if seen.holder == holder => break,
                 Some(seen) if seen.holder.is_empty() || seen.over => {
                     let body = body(set, &holder, Some(&seen.version));
                     let path = format!("{path}?fieldManager={FIELD_MANAGER}");
@@ -97,7 +105,12 @@ impl Turn {
             match taken {
                 Ok(_) => break,
                 // Somebody else was faster.
-                Err(RequestError::Answered(status)) if status.code == 409 => {}
+                Err(RequestError::Answered(status)) if status.code == 409 => {
+                    if started.elapsed() >= patience.max(LOOK * 10) {
+                        return Err(NoTurn::Request(RequestError::Answered(status)));
+                    }
+                    sleep(LOOK / 10).await;
+                }
                 Err(RequestError::Answered(status))
                     if status.code == 404 && status.message.starts_with("namespaces ") =>
                 {
@@ -106,6 +119,7 @@ impl Turn {
                 Err(error) => return Err(error.into()),
             }
         }
+        requests.halt().after(Timestamp::now() + SAFE, LOST);
         let own = requests.unhalted();
         let renewal = renew(own.clone(), path.clone(), holder.clone(), requests.halt().clone());
         Ok(Self { requests: own, path, holder, renewal: tokio::spawn(renewal) })
@@ -141,27 +155,28 @@ impl Drop for Turn {
 /// Renews until the turn is somebody else's, or until it may be because no renewal came through.
 async fn renew(requests: Requests, path: String, holder: String, halt: Halt) {
     let mut renewed = Instant::now();
+    let path = format!("{path}?fieldManager={FIELD_MANAGER}");
     loop {
         sleep(RENEWAL).await;
         let patch = json!([
             {"op": "test", "path": "/spec/holderIdentity", "value": holder},
             {"op": "replace", "path": "/spec/renewTime", "value": now()},
         ]);
-        let asked = Instant::now();
-        let path = format!("{path}?fieldManager={FIELD_MANAGER}");
-        let answer =
-            tokio::time::timeout(RENEWAL, requests.send(&path, Ask::Patch(&patch.to_string()))).await;
+        let (asked, by_clock) = (Instant::now(), Timestamp::now());
+        let patch = patch.to_string();
+        let answer = tokio::time::timeout(RENEWAL, requests.send(&path, Ask::Patch(&patch))).await;
         let gone = match answer {
             Ok(Ok(_)) => {
                 renewed = asked;
+                halt.after(by_clock + SAFE, LOST);
                 false
             }
             // The test failed, or the Lease is gone: it is somebody else's.
             Ok(Err(RequestError::Answered(status))) => matches!(status.code, 404 | 422),
             _ => false,
         };
-        if gone || renewed.elapsed() + RENEWAL > LIFE {
-            halt.now("the turn to change this set was lost: it could not be renewed in time, or another run has taken it");
+        if gone || renewed.elapsed() > SAFE {
+            halt.now(LOST);
             return;
         }
     }

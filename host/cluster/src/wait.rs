@@ -127,7 +127,9 @@ async fn look(target: &Target<'_>, requests: &Requests) -> Result<Health, Stop> 
     let live = requests.find(&target.path(), Ask::Read).await.map_err(|error| target.stop(error))?;
     let is_job = target.object.group() == "batch" && target.object.kind() == "Job";
     let Some(live) = live else {
-        return if is_job {
+        let spec = target.object.value.get("spec");
+        let may_go = is_job && spec.is_some_and(|spec| spec.get("ttlSecondsAfterFinished").is_some());
+        return if may_go {
             Ok(Health::current("it has ended"))
         } else {
             Err(target.fail("it is gone from the cluster".to_owned()))

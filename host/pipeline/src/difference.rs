@@ -193,8 +193,10 @@ impl Pair<'_> {
                 }
                 let hides = secret && ["/data", "/stringData"].iter().any(|below| own(below));
                 let shown = [change.before, change.after].map(|value| value.map(json::to_string));
+                // A variable that is taken out may have held what is a secret elsewhere by now.
+                let taken = change.after.is_none() && change.pointer.contains("/env/");
                 // Where one side is a secret, so was the other.
-                let hides = hides || shown.iter().flatten().any(|text| hide(text) != *text);
+                let hides = hides || taken || shown.iter().flatten().any(|text| hide(text) != *text);
                 let [before, after] =
                     shown.map(|text| text.map(|text| if hides { HIDDEN.to_owned() } else { text }));
                 fields.push(FieldDiff {

@@ -225,7 +225,7 @@ impl Environment {
 }
 
 /// The value of a label, not empty; project, environment and review stand in labels.
-pub(crate) fn is_label_value(text: &str) -> bool {
+pub fn is_label_value(text: &str) -> bool {
     let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
     let bytes = text.as_bytes();
     let inner = |b: &u8| b.is_ascii_alphanumeric() || b"-_.".contains(b);

@@ -34,6 +34,7 @@ pub(crate) fn run(flags: &cli::Apply, settings: &Settings) -> anyhow::Result<()>
             namespace: wanted.namespace.clone().unwrap_or_else(|| cluster.namespace.clone()),
             only_namespace: settings.namespace.is_some(),
             owner: wanted.owner.clone(),
+            made_from: wanted.made_from.clone(),
             dry_run,
             keep: false,
             force_conflicts: flags.force_conflicts,
@@ -52,7 +53,7 @@ pub(crate) fn run(flags: &cli::Apply, settings: &Settings) -> anyhow::Result<()>
     let failed = !outcome.failures.is_empty() || outcome.lost.is_some();
     // Where nothing came of it, the reasons are all there is to tell.
     let told = match flags.output {
-        ApplyFormat::Jsonl => progress.result(),
+        ApplyFormat::Jsonl => progress.result(&outcome, |text| wanted.mask.hide(text)),
         ApplyFormat::Text if !failed || outcome.changed || dry_run => {
             tell(&outcome, &wanted.clients, dry_run)
         }

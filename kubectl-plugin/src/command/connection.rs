@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use lathe_cluster::{Cluster, Halt};
+use lathe_pipeline::Policy;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::project;
@@ -16,24 +17,11 @@ pub(crate) fn run<T>(
     work: impl AsyncFnOnce(Cluster, Halt) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let policies = project::policies(settings)?;
-    let mut allowed: Vec<(&str, &BTreeSet<String>)> =
-        pins.map(|pins| ("the pipeline", pins)).into_iter().collect();
-    allowed.extend(
-        policies.iter().filter_map(|(name, policy)| Some((name.as_str(), policy.clusters.as_ref()?))),
-    );
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let allowed = allowed(pins, &policies);
+    // A worker beside this thread: turns are renewed and signals heeded while somebody is asked something here.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let done = runtime.block_on(async {
-        let cluster = lathe_cluster::connect(&settings.access).await;
-        let cluster = cluster.map_err(|error| Failure::usage(error.to_string()))?;
-        if !allowed.is_empty() {
-            let uid = cluster.uid().await.map_err(|error| {
-                Failure::refused(format!("which cluster this is cannot be seen: {error}"), &[])
-            })?;
-            if let Some((who, _)) = allowed.iter().find(|(_, uids)| !uids.contains(&uid)) {
-                let told = format!("{who} does not allow this cluster, {} ({uid})", cluster.server);
-                return Err(Failure::refused(told, &[]).into());
-            }
-        }
+        let cluster = connect(settings, &allowed).await?;
         let halt = Halt::default();
         heed_signals(&halt)?;
         work(cluster, halt).await
@@ -57,4 +45,42 @@ fn heed_signals(halt: &Halt) -> anyhow::Result<()> {
         });
     }
     Ok(())
+}
+
+/// Looks whether the cluster is one of `pins`, and one that all policies allow, where there are any.
+pub(crate) fn check(settings: &Settings, pins: Option<&BTreeSet<String>>) -> anyhow::Result<()> {
+    let policies = project::policies(settings)?;
+    let allowed = allowed(pins, &policies);
+    if allowed.is_empty() {
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(connect(settings, &allowed)).map(drop)
+}
+
+/// Who allows which clusters.
+type Allowed<'a> = Vec<(&'a str, &'a BTreeSet<String>)>;
+
+fn allowed<'a>(pins: Option<&'a BTreeSet<String>>, policies: &'a [(String, Policy)]) -> Allowed<'a> {
+    let of_policies =
+        policies.iter().filter_map(|(name, policy)| Some((name.as_str(), policy.clusters.as_ref()?)));
+    pins.map(|pins| ("the pipeline", pins)).into_iter().chain(of_policies).collect()
+}
+
+async fn connect(settings: &Settings, allowed: &Allowed<'_>) -> anyhow::Result<Cluster> {
+    let cluster = lathe_cluster::connect(&settings.access).await;
+    let cluster = cluster.map_err(|error| Failure::usage(error.to_string()))?;
+    if allowed.is_empty() {
+        return Ok(cluster);
+    }
+    let uid = cluster.uid().await;
+    let uid =
+        uid.map_err(|error| Failure::refused(format!("which cluster this is cannot be seen: {error}"), &[]))?;
+    match allowed.iter().find(|(_, uids)| !uids.contains(&uid)) {
+        None => Ok(cluster),
+        Some((who, _)) => {
+            let told = format!("{who} does not allow this cluster, {} ({uid})", cluster.server);
+            Err(Failure::refused(told, &[]).into())
+        }
+    }
 }

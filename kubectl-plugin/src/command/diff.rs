@@ -26,10 +26,13 @@ pub(crate) fn run(flags: &cli::Diff, settings: &Settings) -> anyhow::Result<()> 
     }
     let wanted = wanted::find(&ask, settings)?;
     let outcome = plan(&wanted, settings)?;
-    if let Some(program) = variable("KUBECTL_EXTERNAL_DIFF").filter(|_| outcome.failures.is_empty()) {
-        return external(&program, &outcome.differences, &wanted);
-    }
     let diff = diff(&outcome, &wanted);
+    let whole = outcome.failures.is_empty() && outcome.lost.is_none();
+    if let Some(program) = variable("KUBECTL_EXTERNAL_DIFF").filter(|_| whole) {
+        external(&program, &outcome.differences, &wanted)?;
+        // What it cannot see: what is planned, or leaves.
+        return if diff.is_empty() { Ok(()) } else { tell(&diff, flags) };
+    }
     if outcome.failures.is_empty() && outcome.lost.is_none() {
         return tell(&diff, flags);
     }
@@ -51,6 +54,7 @@ fn plan(wanted: &Wanted, settings: &Settings) -> anyhow::Result<Outcome> {
             namespace: wanted.namespace.clone().unwrap_or_else(|| cluster.namespace.clone()),
             only_namespace: settings.namespace.is_some(),
             owner: wanted.owner.clone(),
+            made_from: wanted.made_from.clone(),
             dry_run: true,
             keep: true,
             force_conflicts: false,
@@ -67,12 +71,18 @@ fn plan(wanted: &Wanted, settings: &Settings) -> anyhow::Result<Outcome> {
 }
 
 fn diff(outcome: &Outcome, wanted: &Wanted) -> Diff {
-    let mut known: BTreeMap<&str, &Difference> =
-        outcome.differences.iter().map(|difference| (difference.object.as_str(), difference)).collect();
+    let mut known: BTreeMap<&str, Vec<&Difference>> = BTreeMap::new();
+    for difference in &outcome.differences {
+        known.entry(difference.object.as_str()).or_default().push(difference);
+    }
     let mut objects = Vec::new();
     let mut unchanged = 0;
     for entry in &outcome.entries {
-        let difference = known.remove(entry.object.as_str());
+        // Two of one name in two API groups: their fields are not told rather than mixed up.
+        let difference = known.get(entry.object.as_str()).and_then(|all| match all.as_slice() {
+            [one] => Some(*one),
+            _ => None,
+        });
         let parse = |text: &Option<String>| text.as_deref().and_then(|text| json::parse(text).ok());
         let before = difference.and_then(|difference| parse(&difference.before));
         let after = difference.and_then(|difference| parse(&difference.after));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lathe_cluster::{Cluster, Down, Halt, Outcome, Set, sets};
+use lathe_cluster::{Cluster, Down, Found, Halt, Outcome, Set, labelled_environments, sets};
 use lathe_secrets::Mask;
 
 use super::progress::Progress;
@@ -13,7 +13,7 @@ use crate::console::{self, Failure};
 use crate::settings::Settings;
 
 pub(crate) fn run(flags: &cli::Down, settings: &Settings) -> anyhow::Result<()> {
-    let place = Place::find(&flags.place, flags.env.as_deref())?;
+    let place = Place::find(&flags.place, flags.env.as_deref(), flags.review.as_deref())?;
     let project = place.need_project()?.to_owned();
     if flags.review.is_none() && flags.env.is_none() {
         let failure = Failure::usage("which environment is to go is not said");
@@ -40,7 +40,8 @@ pub(crate) fn run(flags: &cli::Down, settings: &Settings) -> anyhow::Result<()> 
         let mut outcomes = Vec::new();
         for set in going {
             outcomes.push(
-                take_down(&cluster, &halt, set, flags.timeout, flags.holder.lock_timeout, &progress).await,
+                take_down(&cluster, &halt, set, None, flags.timeout, flags.holder.lock_timeout, &progress)
+                    .await,
             );
         }
         Ok(outcomes)
@@ -71,13 +72,24 @@ async fn named(
     let found =
         found.into_iter().map(|found| found.set).filter(|set| review.is_some() || set.review.is_empty());
     let found: Vec<Set> = found.collect();
-    let (Some(environment), true) = (environment, found.is_empty()) else { return Ok(found) };
-    Ok(vec![Set {
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let environments = match (environment, review) {
+        (Some(environment), _) => vec![environment.to_owned()],
+        (None, Some(review)) => {
+            let labelled = labelled_environments(cluster, project, review).await;
+            labelled.map_err(|error| Failure::usage(format!("the namespaces: {error}")))?
+        }
+        (None, None) => Vec::new(),
+    };
+    let set = |environment| Set {
         project: project.to_owned(),
-        environment: environment.to_owned(),
+        environment,
         review: review.unwrap_or_default().to_owned(),
         ops_namespace: ops_namespace.to_owned(),
-    }])
+    };
+    Ok(environments.into_iter().map(set).collect())
 }
 
 /// Whether it is meant: on a terminal somebody is asked; elsewhere a review is, and another environment only with `--yes`.
@@ -100,12 +112,15 @@ pub(crate) async fn take_down(
     cluster: &Cluster,
     halt: &Halt,
     set: Set,
+    seen: Option<Found>,
     timeout: Duration,
     patience: Duration,
     progress: &Progress,
 ) -> Outcome {
     let (holder, halt) = (applied::holder(), halt.clone());
-    Down { set, holder, patience, timeout, halt, tell: &|event| progress.tell(event) }.run(cluster).await
+    Down { set, seen, holder, patience, timeout, halt, tell: &|event| progress.tell(event) }
+        .run(cluster)
+        .await
 }
 
 /// Tells what is gone, and what is not.
@@ -115,6 +130,7 @@ pub(crate) fn finish(outcomes: Vec<Outcome>) -> anyhow::Result<()> {
         all.entries.extend(outcome.entries);
         all.failures.extend(outcome.failures);
         all.missing.extend(outcome.missing);
+        outcome.warnings.iter().for_each(|warning| console::warn(warning));
         all.changed |= outcome.changed;
         all.lost = all.lost.or(outcome.lost);
     }

@@ -37,7 +37,7 @@ enum Id {
 }
 
 pub(crate) fn run(flags: &cli::Gc, settings: &Settings) -> anyhow::Result<()> {
-    let place = Place::find(&flags.place, None)?;
+    let place = Place::find(&flags.place, None, None)?;
     let project = place.need_project()?.to_owned();
     let open = flags.open.as_deref().map(|file| read_open(file, &project)).transpose()?;
     let progress = Progress::new(false);
@@ -78,8 +78,18 @@ pub(crate) fn run(flags: &cli::Gc, settings: &Settings) -> anyhow::Result<()> {
             console::note(&format!("{}: {why}{dry}", found.set.label()));
             if !flags.dry_run {
                 let (timeout, patience) = (flags.timeout, flags.holder.lock_timeout);
-                outcomes
-                    .push(down::take_down(&cluster, &halt, found.set, timeout, patience, &progress).await);
+                outcomes.push(
+                    down::take_down(
+                        &cluster,
+                        &halt,
+                        found.set.clone(),
+                        Some(found),
+                        timeout,
+                        patience,
+                        &progress,
+                    )
+                    .await,
+                );
             }
         }
         Ok(outcomes)
@@ -97,14 +107,17 @@ enum Reason {
 fn reason(found: &Found, flags: &cli::Gc, open: Option<&BTreeSet<String>>) -> Option<Reason> {
     let now = Timestamp::now();
     let time = |text: &str| text.parse::<Timestamp>().ok();
-    if let Some(applied) = &found.applied {
-        if time(&applied.expires).is_some_and(|expires| expires < now) {
-            return Some(Reason::Over(format!("it expired at {}", applied.expires)));
-        }
-        let age = time(&applied.at).map(|at| now.duration_since(at).unsigned_abs());
-        if flags.older_than.zip(age).is_some_and(|(most, age)| age > most) {
-            return Some(Reason::Over(format!("it was last applied at {}", applied.at)));
-        }
+    if let Some(expires) =
+        found.expires.as_deref().filter(|text| time(text).is_some_and(|expires| expires < now))
+    {
+        return Some(Reason::Over(format!("it expired at {expires}")));
+    }
+    // An apply that did not come to its end shows that somebody needs it, too.
+    let ended = found.applied.as_ref().map(|applied| applied.at.as_str());
+    let last = ended.into_iter().chain(found.begun_at.as_deref()).filter_map(time).max();
+    let age = last.map(|at| now.duration_since(at).unsigned_abs());
+    if let (Some(last), Some(true)) = (last, flags.older_than.zip(age).map(|(most, age)| age > most)) {
+        return Some(Reason::Over(format!("it was last applied at {last}")));
     }
     if open.is_none_or(|open| open.contains(&found.set.review)) {
         return None;

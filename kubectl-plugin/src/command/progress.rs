@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use lathe_cluster::status::State;
-use lathe_cluster::{Action, Event};
+use lathe_cluster::{Action, Event, Outcome};
 use serde_json::json;
 
 use crate::console;
@@ -67,8 +67,19 @@ impl Progress {
         }
     }
 
-    /// Whether all could be told.
-    pub(crate) fn result(&self) -> anyhow::Result<()> {
+    /// Tells how it ended, and whether all could be told.
+    pub(crate) fn result(&self, outcome: &Outcome, hide: impl Fn(&str) -> String) -> anyhow::Result<()> {
+        let objects = outcome.entries.iter();
+        let objects: Vec<_> =
+            objects.map(|entry| json!({"object": entry.object, "action": name(entry.action)})).collect();
+        let failures = outcome.failures.iter();
+        let failures: Vec<_> = failures
+            .map(|failure| json!({"object": failure.object, "message": hide(&failure.message)}))
+            .collect();
+        let ended = outcome.lost.as_ref().map(|error| hide(&error.to_string()));
+        self.print(&json!({
+            "event": "end", "changed": outcome.changed, "objects": objects, "failures": failures, "ended": ended,
+        }));
         self.failed.take().map_or(Ok(()), Err)
     }
 

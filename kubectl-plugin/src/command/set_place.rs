@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use lathe_pipeline::is_label_value;
+
 use super::project::Project;
 use super::wanted::{self, OPS_NAMESPACE};
 use crate::cli;
@@ -17,12 +19,25 @@ pub(crate) struct Place {
 
 impl Place {
     /// As flags and pipeline say. `environment` narrows it down.
-    pub(crate) fn find(flags: &cli::SetPlace, environment: Option<&str>) -> anyhow::Result<Self> {
-        let project = if flags.project.is_some() && flags.pipeline.is_none() {
-            None
-        } else {
-            Project::find(flags.pipeline.as_deref())?
-        };
+    pub(crate) fn find(
+        flags: &cli::SetPlace,
+        environment: Option<&str>,
+        review: Option<&str>,
+    ) -> anyhow::Result<Self> {
+        for (flag, value) in [("project", flags.project.as_deref()), ("env", environment), ("review", review)]
+        {
+            if value.is_some_and(|value| !is_label_value(value)) {
+                let told =
+                    format!("`--{flag}` takes at most 63 letters, digits, `-`, `_` and `.`, as labels do");
+                return Err(Failure::usage(told).into());
+            }
+        }
+        let project = Project::find(flags.pipeline.as_deref())?;
+        // A pipeline that only happens to lie here, of another project, is not meant.
+        let project = project.filter(|project| {
+            let own = flags.project.as_deref().is_none_or(|own| own == project.pipeline.project());
+            own || flags.pipeline.is_some()
+        });
         let Some(project) = project else {
             let ops_namespaces =
                 [flags.ops_namespace.clone().unwrap_or_else(|| OPS_NAMESPACE.to_owned())].into();
@@ -34,6 +49,9 @@ impl Place {
                 "the pipeline is of project `{name}`, and `--project` says another"
             ))
             .into());
+        }
+        if let Some(name) = environment.filter(|name| !project.pipeline.environments.contains_key(*name)) {
+            return Err(Failure::usage(format!("there is no environment `{name}` in the pipeline")).into());
         }
         let environments = project.pipeline.environments.keys();
         let named: Vec<&String> =

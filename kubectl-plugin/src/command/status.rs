@@ -42,7 +42,7 @@ fn look(
     health: bool,
     settings: &Settings,
 ) -> anyhow::Result<Vec<Seen>> {
-    let place = Place::find(place, env)?;
+    let place = Place::find(place, env, review)?;
     let seen = connection::run(settings, place.pins.as_ref(), async |cluster, _| {
         let mut seen = Vec::new();
         for namespace in &place.ops_namespaces {

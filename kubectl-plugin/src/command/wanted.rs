@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lathe_cluster::{Owner, Set};
+use lathe_cluster::{MadeFrom, Owner, Set};
 use lathe_manifest::{Object, digest, order};
 use lathe_pipeline::{Changed, Environment, Output, age, as_is};
 use lathe_secrets::{Live, Mask};
 
+use super::connection;
 use super::project::{self, Project};
 use super::render;
 use super::world::World;
@@ -32,6 +33,8 @@ pub(crate) struct Wanted {
     pub(crate) mask: Mask,
     /// `None` for manifests as they are.
     pub(crate) environment: Option<InSet>,
+    /// What of the cluster generated values come from.
+    pub(crate) made_from: Option<MadeFrom>,
     /// What plugins changed.
     pub(crate) changes: Vec<Changed>,
     /// The only clusters that it goes to, by uid.
@@ -78,9 +81,9 @@ pub(crate) fn references(ask: &Ask<'_>, settings: &Settings) -> anyhow::Result<W
     }
     let mask = Mask::new(&rendered.outside);
     let objects = rendered.objects.into_iter().map(|(_, object)| object).collect();
-    let (owner, environment, pins) = (None, None, None);
+    let (owner, environment, pins, made_from) = (None, None, None, None);
     let (clients, changes) = (Vec::new(), rendered.report.changes);
-    Ok(Wanted { objects, namespace: None, owner, clients, mask, environment, changes, pins })
+    Ok(Wanted { objects, namespace: None, owner, clients, mask, environment, made_from, changes, pins })
 }
 
 /// The set of an environment.
@@ -118,6 +121,8 @@ fn rendered(project: &Project, ask: &Ask<'_>, settings: &Settings) -> anyhow::Re
     agree(&environment, settings)?;
     let namespace = environment.namespace.clone();
     let pins = pins(project, &environment.name);
+    // Before any Secret of it is read.
+    connection::check(settings, pins.as_ref())?;
     let ready = project.ready(false, settings)?;
     let inputs = project.inputs(ask.source, &environment)?;
     inputs.warnings.iter().for_each(|warning| console::warn(warning));
@@ -139,6 +144,7 @@ fn rendered(project: &Project, ask: &Ask<'_>, settings: &Settings) -> anyhow::Re
     let clients = rendered.report.clients.iter();
     let clients = clients.map(|declared| format!("client {}", declared.intent.name)).collect();
     let mut objects: Vec<Object> = rendered.objects.into_iter().map(|(_, object)| object).collect();
+    let made_from = world.made_from();
     if let Some(kept) = world.keep()? {
         let own = |object: &Object| {
             let place = object.namespace();
@@ -165,7 +171,17 @@ fn rendered(project: &Project, ask: &Ask<'_>, settings: &Settings) -> anyhow::Re
     let expires = spec.and_then(|spec| age(spec.expires.as_deref()?));
     let environment = Some(InSet { set, digest, expires, folder: project.folder.clone() });
     let changes = rendered.report.changes;
-    Ok(Wanted { objects, namespace: Some(namespace), owner, clients, mask, environment, changes, pins })
+    Ok(Wanted {
+        objects,
+        namespace: Some(namespace),
+        owner,
+        clients,
+        mask,
+        environment,
+        made_from,
+        changes,
+        pins,
+    })
 }
 
 /// Without a pipeline: the objects as they are.
@@ -193,6 +209,7 @@ fn files(ask: &Ask<'_>, settings: &Settings) -> anyhow::Result<Wanted> {
         clients: Vec::new(),
         mask: Mask::default(),
         environment: None,
+        made_from: None,
         changes: Vec::new(),
         pins: None,
     })

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use lathe_cluster::MadeFrom;
 use lathe_manifest::{Map, Object, Value};
 use lathe_pipeline::Environment;
 use lathe_secrets::provider::{Bounds, ClusterSecret, GiveGenerated, ReadCluster, Surroundings};
@@ -28,6 +29,8 @@ pub(crate) struct World<'a> {
     connection: Mutex<Option<(tokio::runtime::Runtime, lathe_cluster::Cluster)>>,
     store: Store<'a>,
     generated: Mutex<Option<GeneratedValues>>,
+    /// The Secret that generated values were read from, if they were.
+    made_from: Mutex<Option<MadeFrom>>,
 }
 
 /// Where generated values are kept.
@@ -50,6 +53,7 @@ impl<'a> World<'a> {
             connection: Mutex::new(None),
             store: Store::None,
             generated: Mutex::new(None),
+            made_from: Mutex::new(None),
         })
     }
 
@@ -106,7 +110,17 @@ impl<'a> World<'a> {
         let Some((runtime, cluster)) = connection.as_ref() else { return Ok(None) };
         let namespace = if namespace.is_empty() { cluster.namespace.as_str() } else { namespace };
         let read = runtime.block_on(cluster.secret(namespace, name));
-        read.map_err(|error| match error {
+        read.or_else(|error| match error {
+            // In a namespace that is not there yet, nobody has rights.
+            lathe_cluster::RequestError::Answered(status)
+                if status.code == 403
+                    && matches!(runtime.block_on(cluster.has_namespace(namespace)), Ok(false)) =>
+            {
+                Ok(None)
+            }
+            error => Err(error),
+        })
+        .map_err(|error| match error {
             lathe_cluster::RequestError::Answered(status) if status.code == 403 => {
                 Why::Forbidden(format!("the cluster does not let Secret {namespace}/{name} be read"))
             }
@@ -131,7 +145,13 @@ impl<'a> World<'a> {
         }
         let known = match &self.store {
             Store::None => BTreeMap::new(),
-            Store::Cluster(namespace) => self.secret(namespace, GENERATED)?.unwrap_or_default(),
+            Store::Cluster(namespace) => {
+                let live = self.live(namespace, GENERATED)?;
+                let version = live.as_ref().and_then(|live| live.metadata.resource_version.clone());
+                let (namespace, name) = ((*namespace).to_owned(), GENERATED.to_owned());
+                *locked(&self.made_from) = Some(MadeFrom { namespace, name, version });
+                live.map(values).unwrap_or_default()
+            }
             Store::File(file, identity) => {
                 let leases =
                     state::read_or_new(file).map_err(|error| Why::Unavailable(format!("{error:#}")))?;
@@ -140,6 +160,11 @@ impl<'a> World<'a> {
             }
         };
         get(generated.insert(GeneratedValues::new(known)))
+    }
+
+    /// What of the cluster the generated values come from; `None` where none were needed.
+    pub(crate) fn made_from(&self) -> Option<MadeFrom> {
+        locked(&self.made_from).clone()
     }
 
     /// Keeps what was made in the file; gives the Secret that keeps it in the cluster.
@@ -199,7 +224,15 @@ fn object(namespace: &str, values: &BTreeMap<String, SecretBytes>) -> Option<Obj
     Object::added(map(vec![
         ("apiVersion", "v1".into()),
         ("kind", "Secret".into()),
-        ("metadata", map(vec![("name", GENERATED.into()), ("namespace", namespace.into())])),
+        (
+            "metadata",
+            map(vec![
+                // Who made it for a field that is gone wants it again when the field is back.
+                ("annotations", map(vec![("lathe.dev/prune", "disabled".into())])),
+                ("name", GENERATED.into()),
+                ("namespace", namespace.into()),
+            ]),
+        ),
         ("type", "lathe.dev/generated".into()),
         ("stringData", map(texts.collect())),
     ]))

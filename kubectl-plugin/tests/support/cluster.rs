@@ -99,4 +99,39 @@ impl Cluster {
         }
         panic!("the objects of {namespace} never settle");
     }
+
+    /// Says that a Job has come to this end.
+    pub fn end_job(&self, namespace: &str, name: &str, condition: &str) {
+        let name = format!("job/{name}");
+        let now = self.ok(&["get", "-n", namespace, &name, "-o", "jsonpath={.metadata.creationTimestamp}"]);
+        let target = if condition == "Complete" { "SuccessCriteriaMet" } else { "FailureTarget" };
+        let of = |kind: &str| {
+            format!(r#"{{"type":"{kind}","status":"True","reason":"Test","lastTransitionTime":"{now}"}}"#)
+        };
+        let end =
+            if condition == "Complete" { format!(r#","completionTime":"{now}""#) } else { String::new() };
+        let patch = format!(
+            r#"{{"status":{{"startTime":"{now}","active":0,"terminating":0,"ready":0,"conditions":[{},{}]{end}}}}}"#,
+            of(target),
+            of(condition)
+        );
+        // The controller may write at the same time.
+        for _ in 0..20 {
+            let run = self.kubectl(&[
+                "patch",
+                "-n",
+                namespace,
+                &name,
+                "--subresource=status",
+                "--type=merge",
+                "-p",
+                &patch,
+            ]);
+            if run.code == 0 {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        panic!("{name} cannot be ended");
+    }
 }

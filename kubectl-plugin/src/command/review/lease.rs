@@ -1,12 +1,14 @@
 //! `review lease` and `review release`: a slot of a pool, taken and given back.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 
-use lathe_cluster::{Cluster, Pool, RequestError};
+use lathe_cluster::{Pool, RequestError};
 use lathe_pipeline::{Lease, Leases};
 
 use super::state;
 use crate::cli::{self, LeaseFormat, LeasePlace};
+use crate::command::connection;
 use crate::command::project::Project;
 use crate::command::wanted;
 use crate::console::{self, Failure};
@@ -19,6 +21,7 @@ struct Holder {
     review: String,
     slots: Vec<String>,
     ops_namespace: String,
+    pins: Option<BTreeSet<String>>,
 }
 
 pub(crate) fn take(flags: &cli::Lease, settings: &Settings) -> anyhow::Result<()> {
@@ -82,7 +85,9 @@ fn holder(place: &LeasePlace) -> anyhow::Result<Holder> {
         return Err(Failure::usage(told).with_hint("`environments.NAME.pool` lists slots").into());
     };
     let ops_namespace = wanted::ops_namespace(&project, &environment);
-    Ok(Holder { project: project.pipeline.project().to_owned(), environment, review, slots, ops_namespace })
+    let pins = wanted::pins(&project, &environment);
+    let project = project.pipeline.project().to_owned();
+    Ok(Holder { project, environment, review, slots, ops_namespace, pins })
 }
 
 fn in_cluster<T>(
@@ -90,12 +95,7 @@ fn in_cluster<T>(
     settings: &Settings,
     work: impl AsyncFnOnce(&Pool<'_>) -> Result<T, RequestError>,
 ) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let cluster = lathe_cluster::connect(&settings.access).await;
-        let cluster: Cluster = cluster.map_err(|error| {
-            Failure::usage(error.to_string()).with_hint("`--state FILE` keeps leases in a file instead")
-        })?;
+    connection::run(settings, holder.pins.as_ref(), async |cluster, _| {
         let pool = Pool {
             cluster: &cluster,
             namespace: &holder.ops_namespace,
