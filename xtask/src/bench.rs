@@ -1,5 +1,6 @@
 //! `bench`: what Lathe costs, beside what others cost in the same run. Medians, processor and wall-clock time.
 
+mod cluster;
 mod plugins;
 mod portal;
 mod scale;
@@ -9,7 +10,7 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::bail;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::process::{self, cargo, root};
 use crate::tools::{self, Tool as _};
@@ -21,6 +22,22 @@ pub(crate) struct Flags {
     /// Keep the figures under docs/benchmarks, under today's date
     #[arg(long)]
     save: bool,
+    /// Measure one part alone
+    #[arg(long, value_enum, value_name = "PART", conflicts_with = "save")]
+    only: Option<Part>,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// The portal, rendered
+    Portal,
+    /// Many objects, rendered
+    Scale,
+    /// Plugins
+    Plugins,
+    /// Many objects, applied to an API server
+    Cluster,
 }
 
 /// Figures as a page, and the names of those over their limit.
@@ -58,9 +75,14 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<()> {
     let work = std::env::temp_dir().join(format!("lathe-bench-{}", std::process::id()));
     process::remove_at_end(&work);
     let mut figures = Figures { text: machine(&kustomize.display().to_string()), over: Vec::new() };
-    let measured = portal::measure(&work.join("portal"), &kustomize, &mut figures)
-        .and_then(|()| scale::measure(&work.join("scale"), &kustomize, &oracle, &mut figures))
-        .and_then(|()| plugins::measure(&work.join("plugins"), &mut figures));
+    let parts = [Part::Portal, Part::Scale, Part::Plugins, Part::Cluster];
+    let mut wanted = parts.into_iter().filter(|part| flags.only.is_none_or(|only| only == *part));
+    let measured = wanted.try_for_each(|part| match part {
+        Part::Portal => portal::measure(&work.join("portal"), &kustomize, &mut figures),
+        Part::Scale => scale::measure(&work.join("scale"), &kustomize, &oracle, &mut figures),
+        Part::Plugins => plugins::measure(&work.join("plugins"), &mut figures),
+        Part::Cluster => cluster::measure(&work.join("cluster"), &mut figures),
+    });
     fs::remove_dir_all(&work)?;
     measured?;
     println!("{}", figures.text);

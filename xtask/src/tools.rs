@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use crate::process::{self, root};
 
 pub(crate) use cargo::{CARGO_DENY, MDBOOK};
-pub(crate) use go::{ETCD, KRM_FUNCTION, KUBERNETES, KUSTOMIZE, ORACLE, REGISTRY, SOPS};
+pub(crate) use go::{ETCD, HELM, KRM_FUNCTION, KUBERNETES, KUSTOMIZE, ORACLE, REGISTRY, SOPS};
 pub(crate) use script::{OPENBAO, PYYAML, YAML_1_2};
 
 /// Below this, a build could fill the disk of a machine that others use too.

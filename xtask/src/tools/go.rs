@@ -50,6 +50,14 @@ pub(crate) const KUSTOMIZE: GoModule = GoModule {
     target: None,
 };
 
+/// Helm, to compare with.
+pub(crate) const HELM: GoModule = GoModule {
+    name: "helm",
+    programs: &[("helm", "helm.sh/helm/v4/cmd/helm")],
+    ldflags: "-s -w",
+    target: None,
+};
+
 /// The registry of the CNCF.
 pub(crate) const REGISTRY: GoModule = GoModule {
     name: "registry",
