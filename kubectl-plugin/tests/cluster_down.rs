@@ -105,6 +105,58 @@ fn what_hangs_is_told_and_finished_later() {
 
 #[test]
 #[ignore = "needs a cluster: cargo xtask test"]
+fn production_takes_nothing_of_others_with_it() {
+    let cluster = Cluster::new();
+    let set = Set::new(&cluster, "careful");
+    let group = format!("{}.example.org", set.name);
+    let definition = format!(
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: gears.{group}}}\n\
+         spec: {{group: {group}, scope: Namespaced, names: {{plural: gears, kind: Gear}}, versions: [{{name: v1, served: true, storage: true, schema: {{openAPIV3Schema: {{type: object}}}}}}]}}\n---\n"
+    );
+    let gear = |name: &str| format!("apiVersion: {group}/v1\nkind: Gear\nmetadata: {{name: {name}}}\n---\n");
+    let keep =
+        map("keep").replace("{name: keep}", "{name: keep, annotations: {helm.sh/resource-policy: keep}}");
+    // Nobody answers for it any more when the workloads are gone; so it goes before.
+    let webhook = format!(
+        "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingWebhookConfiguration\nmetadata: {{name: {}}}\n\
+         webhooks: [{{name: x.example.org, admissionReviewVersions: [v1], sideEffects: None, failurePolicy: Fail, \
+         namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {}}}}}, clientConfig: {{url: 'https://127.0.0.1:1'}}, \
+         rules: [{{apiGroups: [''], apiVersions: [v1], operations: [DELETE], resources: [configmaps]}}]}}]\n---\n",
+        set.name, set.name
+    );
+    set.write(&format!("{definition}{}{keep}{webhook}{}", gear("own"), map("a"))).applied(&[]);
+    let elsewhere = cluster.namespace("careful-elsewhere");
+    cluster.place.write("gear.yaml", &gear("foreign"));
+    let file = cluster.place.path("gear.yaml").display().to_string();
+    cluster.ok(&["create", "-n", &elsewhere, "-f", &file]);
+    let run = set.run(&["down"], &["--env", "prod", "--yes"]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    for left in [
+        format!("CustomResourceDefinition/gears.{group}"),
+        format!("Namespace/{}", set.name),
+        format!("ConfigMap/{}/keep", set.name),
+    ] {
+        assert!(run.stdout.contains(&format!("{left} left: ")), "{left}: {}", run.stdout);
+    }
+    assert_eq!(set.live_maps(), names(&["keep"]));
+    let gears = cluster.ok(&["get", &format!("gears.{group}"), "-A", "-o", "name"]);
+    assert_eq!(gears.lines().count(), 1, "{gears}");
+    // Records that are lost are told, for what there is cannot be known.
+    let other = Set::new(&cluster, "lost");
+    other.maps(&["a"]).applied(&[]);
+    cluster.ok(&["delete", "secrets", "-n", &other.ops, "--all"]);
+    let run = other.run(&["down"], &["--env", "prod", "--yes"]);
+    assert!(
+        run.code == 3 && run.stderr.contains("is lost; what it has carries the label"),
+        "{}{}",
+        run.stdout,
+        run.stderr
+    );
+    assert_eq!(other.live_maps(), names(&["a"]));
+}
+
+#[test]
+#[ignore = "needs a cluster: cargo xtask test"]
 fn a_namespace_that_is_given_is_emptied_and_stays() {
     let cluster = Cluster::new();
     let set = Set::new(&cluster, "given");
@@ -186,6 +238,7 @@ fn reviews_that_are_over_go_and_others_stay() {
         (format!(r#"{{"project":"{name}","open":[],"complete":true,"page":1}}"#), "unknown field"),
         (String::new(), "EOF"),
         ("<html>".to_owned(), "expected value"),
+        (format!(r#"{{"project":"{name}","open":["!3"],"complete":true}}"#), "can be no id of a review"),
     ] {
         let run = open(&text, &[]);
         assert!(run.code == 3 && run.stderr.contains(told), "{told}: {}", run.stderr);

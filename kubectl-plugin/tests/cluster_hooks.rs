@@ -124,6 +124,19 @@ fn a_hook_that_fails_ends_the_apply_before_the_rest() {
         "{}",
         run.stderr
     );
+    // What an earlier hook left goes as its policy says, though a later one failed.
+    let early = hook(
+        "ConfigMap",
+        "early",
+        "helm.sh/hook: pre-install, helm.sh/hook-weight: '-1', helm.sh/hook-delete-policy: hook-succeeded",
+    );
+    let broken = hook("Job", "broken", "helm.sh/hook: pre-install, helm.sh/hook-delete-policy: hook-failed");
+    set.write(&format!("{}{early}{broken}", map("plain")));
+    for _ in 0..2 {
+        let run = apply_with(&set, &[], &[("broken", "Failed")]);
+        assert!(run.code == 5 && run.stderr.contains("the hook failed"), "{}", run.stderr);
+        assert!(!set.live_maps().contains("early"), "an earlier hook is left");
+    }
     // Somebody else's object under a hook's name is not deleted for it.
     cluster.ok(&["delete", "job", "broken", "-n", &set.name, "--ignore-not-found"]);
     cluster.ok(&["create", "job", "broken", "--image=x", "-n", &set.name]);
@@ -206,6 +219,15 @@ fn a_field_that_may_not_change_is_replaced_only_where_that_is_asked_for() {
     assert!(set.applied(&[]).contains(&format!("Job/{}/work replaced\n", set.name)));
     assert_ne!(uid(), first);
     assert!(set.applied(&[]).contains(&format!("Job/{}/work unchanged\n", set.name)));
+    // Volumes that go with their StatefulSet are not lost for a field.
+    let stateful = |service: &str, keep: &str| {
+        format!(
+            "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {{name: db, annotations: {{{asks}}}}}\nspec: {{serviceName: {service}, persistentVolumeClaimRetentionPolicy: {{whenDeleted: {keep}}}, selector: {{matchLabels: {{app: db}}}}, template: {{metadata: {{labels: {{app: db}}}}, spec: {{containers: [{{name: a, image: b}}]}}}}, volumeClaimTemplates: [{{metadata: {{name: data}}, spec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 1Mi}}}}}}}}]}}\n---\n"
+        )
+    };
+    set.write(&format!("{}{}", job("two", asks, ""), stateful("one", "Delete"))).applied(&[]);
+    let run = set.write(&format!("{}{}", job("two", asks, ""), stateful("two", "Retain"))).apply(&[]);
+    assert!(run.code == 3 && run.stderr.contains("its volumes would be deleted with it"), "{}", run.stderr);
     // A plain mistake is no reason to delete (flux2#3627).
     let second = uid();
     let run = set

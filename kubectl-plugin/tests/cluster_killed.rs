@@ -42,7 +42,7 @@ const OF_APPLY: &[Point] = &[
     point("first object to be written", "PATCH", "/configmaps/", 1, false),
     point("first object written", "PATCH", "/configmaps/", 1, true),
     point("third object written", "PATCH", "/configmaps/", 3, true),
-    point("hook created", "POST", "/configmaps?", 1, true),
+    point("hook created", "PATCH", "/configmaps/hook", 1, true),
     point("first deletion to come", "DELETE", "/configmaps/gone", 1, false),
     point("first deletion done", "DELETE", "/configmaps/gone", 1, true),
     point("second deletion done", "DELETE", "/configmaps/gone", 2, true),

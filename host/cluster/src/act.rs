@@ -45,6 +45,9 @@ impl Target<'_> {
                 Err(error) => Sent::stopped(after(&error), self.stop(error)),
             };
         }
+        // To delete and to create are one: it is not ended in between.
+        let unhalted = requests.unhalted();
+        let requests = if matches!(verdict, Verdict::Replace { .. }) { &unhalted } else { requests };
         if let Verdict::Replace { uid } = verdict {
             if let Err(stop) = self.remove(requests, uid).await {
                 return Sent::stopped(Wrote::Unknown, stop);

@@ -83,6 +83,7 @@ const IMMUTABLE: &[&str] = &[
     "may not change fields other than",
     "may not change once set",
     "cannot change roleRef",
+    "may not be changed in an update",
 ];
 
 /// Whether all that the server has against an object is that fields may not change (422).

@@ -17,6 +17,13 @@ const MARKS: &[(&str, &str, &str)] = &[
 
 type Texts = BTreeMap<String, String>;
 
+/// Whether another tool marks an object of these labels and annotations as its own.
+pub(crate) fn marked(labels: &Texts, annotations: &Texts) -> bool {
+    MARKS.iter().any(|(part, name, _)| {
+        if *part == "labels" { labels.contains_key(*name) } else { annotations.contains_key(*name) }
+    })
+}
+
 /// Who has the live object of these labels and annotations; `None` where it is this set's, or nobody's. What the manifest says
 /// itself marks nobody.
 pub(crate) fn other(

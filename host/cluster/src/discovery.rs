@@ -1,12 +1,13 @@
 //! Which kinds there are: those that the server knows, and those that the set itself is about to define.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use kube::Discovery;
 use kube::core::GroupVersionKind;
 use kube::core::discovery::{ApiCapabilities, Scope, verbs};
 use lathe_manifest::{Object, Value};
 
+use crate::inventory::group_kind;
 use crate::request::{RequestError, Requests};
 
 /// Where objects of a kind are found.
@@ -67,6 +68,19 @@ impl Known {
         let (kind, group) = group_kind.split_once('.').unwrap_or((group_kind, ""));
         let (resource, capabilities) = self.0.get(group)?.recommended_kind(kind)?;
         Some(Self::resource(group, &resource.version, &resource.plural, &capabilities))
+    }
+
+    /// All kinds outside of namespaces that can be listed, as a set's parent names them.
+    pub(crate) fn shared_kinds(&self) -> BTreeSet<String> {
+        let mut kinds = BTreeSet::new();
+        for group in self.0.groups() {
+            for (resource, capabilities) in group.recommended_resources() {
+                if capabilities.scope == Scope::Cluster && capabilities.supports_operation(verbs::LIST) {
+                    kinds.insert(group_kind(&resource.group, &resource.kind));
+                }
+            }
+        }
+        kinds
     }
 
     pub(crate) fn find(&self, object: &Object) -> Option<Resource> {

@@ -1,19 +1,20 @@
 //! The end of an environment: everything of its set, in an order in which nothing is made anew meanwhile, and in the end the
 //! set's own records. What is interrupted at any moment, another run finishes, for the records go last.
 
+mod look;
+mod step;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use lathe_manifest::order;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use crate::answer;
 use crate::apply::Event;
 use crate::connect::Cluster;
-use crate::control;
 use crate::discovery::{Known, encode};
 use crate::inventory::Parent;
 use crate::lease;
@@ -25,6 +26,7 @@ use crate::rights;
 use crate::set::{PART_OF, Set};
 use crate::sets::Found;
 use crate::turn::{NoTurn, Turn};
+use step::Step;
 
 /// How often what was deleted is looked at until it is gone.
 const LOOK: Duration = Duration::from_millis(300);
@@ -45,38 +47,6 @@ pub struct Down<'a> {
     pub halt: Halt,
     /// Is told what happens while it does.
     pub tell: &'a dyn Fn(Event<'_>),
-}
-
-/// In which order members go; the lowest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Step {
-    /// Routes, custom resources, webhooks: what others act upon, while who acts is still there.
-    Routes,
-    Workloads,
-    /// Config, services, accounts, and then volumes.
-    Config,
-    Volumes,
-    Rights,
-    Shared,
-    Namespaces,
-    Definitions,
-}
-
-impl Step {
-    fn of(member: &Member) -> Self {
-        let (group, kind) = (member.group.as_str(), member.kind.as_str());
-        let at = order::stage(group, kind);
-        match (group, kind) {
-            ("", "Namespace") => Self::Namespaces,
-            ("apiextensions.k8s.io", "CustomResourceDefinition") => Self::Definitions,
-            ("", "PersistentVolumeClaim") => Self::Volumes,
-            _ if !member.resource.namespaced => Self::Shared,
-            ("rbac.authorization.k8s.io", _) => Self::Rights,
-            ("apps" | "batch", _) | ("", "Pod" | "ReplicationController") => Self::Workloads,
-            _ if at < order::stage("apps", "Deployment") => Self::Config,
-            _ => Self::Routes,
-        }
-    }
 }
 
 /// The state of one run.
@@ -171,26 +141,58 @@ impl Run<'_> {
                 return Ok(false);
             }
         };
+        if parent.uid.is_none() && set.review.is_empty() {
+            // A Lease is all that is left, so what it has cannot be known.
+            let told = format!(
+                "its record, Secret {}, is lost; what it has carries the label {PART_OF}={}",
+                set.name(),
+                set.id()
+            );
+            self.fail(Cause::Other, told);
+            return Ok(false);
+        }
         if self.down.seen.as_ref().is_some_and(|seen| seen.parent != parent) {
             self.warnings.push(format!("{}: it was changed meanwhile, and stays", set.label()));
             return Ok(false);
         }
-        // Those that carry no id were not made by Lathe.
-        let labelled = self.labelled().await?.into_iter().filter(|labelled| labelled.member.is_some());
+        let (labelled, without): (Vec<_>, Vec<_>) =
+            self.labelled().await?.into_iter().partition(|labelled| labelled.member.is_some());
+        if let Some(Labelled { name, .. }) = without.first().filter(|_| parent.kinds.contains("Namespace")) {
+            let told = format!(
+                "it is this review's by its labels, and does not carry {PART_OF}={} any more",
+                set.id()
+            );
+            self.failures.push(Failure::new(format!("Namespace/{name}"), told));
+            return Ok(false);
+        }
         let mut own: BTreeMap<String, String> =
-            labelled.map(|labelled| (labelled.name, labelled.uid)).collect();
+            labelled.into_iter().map(|labelled| (labelled.name, labelled.uid)).collect();
         let known = Known::read(&self.requests).await?;
-        let mut kinds = parent.kinds.clone();
+        // Where the record is lost, what a review has outside of its namespace may be of any kind.
+        let mut kinds = if parent.uid.is_some() { parent.kinds.clone() } else { known.shared_kinds() };
         kinds.insert("Namespace".to_owned());
         let namespaces = self.existing(parent.namespaces.iter().chain(own.keys())).await?;
         // A namespace of its own goes as a whole, seen or not: the right to see may be gone already.
         let may_hide = |namespace: &str| own.contains_key(namespace);
         let members = member::list(&self.requests, &known, &set.id(), &kinds, &namespaces, &may_hide).await?;
         let members = member::distinct(members).into_iter().filter(|member| !member.is_owned());
-        let members = members.filter(|member| self.terms(&set.id()).all || !member.stays());
+        let (members, staying): (Vec<_>, Vec<_>) =
+            members.partition(|member| self.terms(&set.id()).all || !member.stays());
+        let held: BTreeSet<&str> = staying.iter().map(Member::namespace).collect();
+        for member in &staying {
+            self.did(member.label(), Action::Left);
+        }
         let mut steps: BTreeMap<Step, Vec<Member>> = BTreeMap::new();
         for member in members {
-            steps.entry(Step::of(&member)).or_default().push(member);
+            let step = Step::of(&member);
+            // A namespace would take with it what asks to stay, a definition what is somebody else's.
+            let keeps = step == Step::Namespaces && held.contains(member.name())
+                || step == Step::Definitions && self.has_others(&member).await?;
+            if keeps {
+                self.did(member.label(), Action::Left);
+            } else {
+                steps.entry(step).or_default().push(member);
+            }
         }
         let going: BTreeSet<String> = steps
             .get(&Step::Namespaces)
@@ -316,67 +318,6 @@ impl Run<'_> {
         Ok(true)
     }
 
-    /// Deletes volume claims that stateful sets made, where their namespace stays: nothing else does.
-    async fn claims(&mut self, workloads: &[Member], going: &BTreeSet<String>) -> Result<(), RequestError> {
-        let stateful =
-            workloads.iter().filter(|member| member.kind == "StatefulSet" && member.group == "apps");
-        for member in stateful.filter(|member| !going.contains(member.namespace())) {
-            let Some(text) = self.requests.find(&member.path(), Ask::Read).await? else { continue };
-            let live: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-            let templates = live.pointer("/spec/volumeClaimTemplates").and_then(|list| list.as_array());
-            let prefixes: Vec<String> = (templates.into_iter().flatten())
-                .filter_map(|template| template.pointer("/metadata/name")?.as_str())
-                .map(|name| format!("{name}-{}-", member.name()))
-                .collect();
-            if prefixes.is_empty() {
-                continue;
-            }
-            let path = format!("/api/v1/namespaces/{}/persistentvolumeclaims", encode(member.namespace()));
-            let list: Named =
-                serde_json::from_str(&self.requests.send(&path, Ask::Read).await?).unwrap_or_default();
-            let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-            let is_made = |name: &str| {
-                prefixes.iter().any(|prefix| name.strip_prefix(prefix.as_str()).is_some_and(is_number))
-            };
-            let all = self.terms("").all;
-            for ObjectMeta { name, uid, annotations, .. } in
-                list.items.into_iter().flatten().map(|item| item.metadata)
-            {
-                let name = name.unwrap_or_default();
-                let annotation = |name: &str| annotations.as_ref()?.get(name).cloned();
-                if !is_made(&name) || control::stays(annotation) && !all {
-                    continue;
-                }
-                let options =
-                    json!({"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}});
-                let path = format!("{path}/{}", encode(&name));
-                if self.requests.find(&path, Ask::Delete(&options.to_string())).await?.is_some() {
-                    self.did(format!("PersistentVolumeClaim/{}/{name}", member.namespace()), Action::Deleted);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits until the object of this uid is gone. What keeps it is told.
-    async fn is_gone(&mut self, label: &str, path: &str, uid: &str) -> Done {
-        loop {
-            let Some(text) = self.requests.find(path, Ask::Read).await? else { return Ok(true) };
-            let live: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-            if live.pointer("/metadata/uid").and_then(|own| own.as_str()) != Some(uid) {
-                return Ok(true);
-            }
-            if Instant::now() > self.until {
-                self.failures.push(Failure::new(
-                    label.to_owned(),
-                    format!("it is deleted and not gone: {}", kept_by(&live)),
-                ));
-                return Ok(false);
-            }
-            sleep(LOOK).await;
-        }
-    }
-
     fn did(&mut self, object: String, action: Action) {
         (self.down.tell)(Event::Did { object: &object, action });
         self.entries.push(Entry { object, action });
@@ -386,24 +327,6 @@ impl Run<'_> {
         let label = format!("set {}", self.down.set.label());
         self.failures.push(Failure { cause, ..Failure::new(label, message) });
     }
-}
-
-/// What an object that is being deleted waits for: finalizers, and for a namespace what is left in it.
-fn kept_by(live: &serde_json::Value) -> String {
-    let texts = |pointer: &str| -> Vec<String> {
-        let list = live.pointer(pointer).and_then(|list| list.as_array());
-        list.into_iter().flatten().filter_map(|text| text.as_str()).map(ToOwned::to_owned).collect()
-    };
-    let mut kept: Vec<String> =
-        texts("/metadata/finalizers").into_iter().map(|name| format!("finalizer {name}")).collect();
-    let conditions = live.pointer("/status/conditions").and_then(|list| list.as_array());
-    for condition in conditions.into_iter().flatten() {
-        let text = |name: &str| condition.get(name).and_then(|text| text.as_str()).unwrap_or_default();
-        if text("status") == "True" && text("type").starts_with("Namespace") {
-            kept.push(text("message").to_owned());
-        }
-    }
-    if kept.is_empty() { "something in it takes longer".to_owned() } else { kept.join("; ") }
 }
 
 /// A namespace that carries a review's labels.

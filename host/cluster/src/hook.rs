@@ -32,6 +32,12 @@ pub(crate) enum Moment {
     After,
 }
 
+/// A hook's object on the cluster.
+pub(crate) struct Made {
+    path: String,
+    uid: String,
+}
+
 /// What an annotation makes of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Hook {
@@ -86,9 +92,16 @@ impl Hook {
 }
 
 impl Target<'_> {
-    /// Asks the server whether it would take the hook. What may be there under its name now does not count, nor what other
-    /// hooks have yet to bring.
-    pub(crate) async fn try_hook(&self, requests: &Requests) -> Result<(), Stop> {
+    /// Asks the server whether it would take the hook. What an earlier run left under its name does not count, nor what other
+    /// hooks have yet to bring; somebody else's object does.
+    pub(crate) async fn try_hook(&self, requests: &Requests, apply: &Apply<'_>) -> Result<(), Stop> {
+        if !self.object.is_create_only() {
+            match requests.find(&self.path(), Ask::Read).await {
+                Ok(Some(text)) => self.check_in_way(&text, apply)?,
+                Ok(None) | Err(RequestError::Answered(_)) => {}
+                Err(error) => return Err(self.stop(error)),
+            }
+        }
         match requests.send(&self.collection("&dryRun=All"), Ask::Create(self.body())).await {
             Err(RequestError::Answered(status)) if matches!(status.code, 400 | 413 | 422 | 500) => {
                 Err(self.stop(RequestError::Answered(status)))
@@ -98,76 +111,77 @@ impl Target<'_> {
         }
     }
 
-    /// Creates the hook and waits until it has done its work. Gives its uid.
+    /// Creates the hook and waits until it has done its work. `made` is told what was made as soon as it is.
     pub(crate) async fn run_hook(
         &self,
         hook: &Hook,
         requests: &Requests,
         apply: &Apply<'_>,
         until: Instant,
-    ) -> Result<String, Stop> {
-        if hook.has("before-hook-creation") && !self.object.is_create_only() {
+        made: &mut Option<Made>,
+    ) -> Result<(), Stop> {
+        // An object with a name is applied, so that its fields are owned as those of all others are, should it be no hook one day.
+        let created = if self.object.is_create_only() {
+            requests.send(&self.collection(""), Ask::Create(self.body())).await
+        } else {
             self.clear(requests, apply, until).await?;
-        }
-        let created = requests.send(&self.collection(""), Ask::Create(self.body())).await;
-        let created = created.map_err(|error| match error {
-            RequestError::Answered(status) if status.code == 409 => self.fail(
-                "it is there already, and its delete policy does not let it be deleted first".to_owned(),
-            ),
-            error => self.stop(error),
-        })?;
+            requests.send(&self.patch(apply, false, true), Ask::Apply(self.body())).await
+        };
+        let created = created.map_err(|error| self.stop(error))?;
         let (path, uid) = self.created(&created)?;
+        let Made { path, uid } = made.insert(Made { path, uid });
         if !matches!((self.object.group(), self.object.kind()), ("batch", "Job") | ("", "Pod")) {
-            return Ok(uid);
+            return Ok(());
         }
-        match self.await_hook(&path, &uid, requests, until).await {
-            Ok(()) => Ok(uid),
-            Err(stop) => {
-                if hook.has("hook-failed") {
-                    self.delete(&path, &uid, requests).await?;
-                }
+        match self.await_hook(path, uid, requests, until).await {
+            Err(stop) if hook.has("hook-failed") => {
+                self.delete(path, uid, requests).await?;
                 Err(stop)
             }
+            done => done,
         }
     }
 
     /// Deletes the hook where its policy says so.
-    pub(crate) async fn end_hook(&self, hook: &Hook, uid: &str, requests: &Requests) -> Result<(), Stop> {
-        if hook.has("hook-succeeded") && !self.object.is_create_only() {
-            self.delete(&self.path(), uid, requests).await
-        } else {
-            Ok(())
-        }
+    pub(crate) async fn end_hook(&self, hook: &Hook, made: &Made, requests: &Requests) -> Result<(), Stop> {
+        if hook.has("hook-succeeded") { self.delete(&made.path, &made.uid, requests).await } else { Ok(()) }
     }
 
-    /// Takes what an earlier run left under the hook's name out of the way; nobody else's object, and no volume.
+    /// What stands under the hook's name may only be what an earlier run left there, and no volume.
+    fn check_in_way(&self, text: &str, apply: &Apply<'_>) -> Result<(), Stop> {
+        let live = json::parse(text).unwrap_or(Value::Null);
+        let is_hook = live.str_at(&["metadata", "annotations", HOOK]).is_some();
+        let id = apply.id();
+        let is_own = match live.str_at(&["metadata", "labels", PART_OF]) {
+            Some(member) => Some(member) == id.as_deref(),
+            // Without a set, what Lathe made and nobody else is its own.
+            None => id.is_none() && text.contains(&format!("\"manager\":\"{FIELD_MANAGER}\"")),
+        };
+        if !is_hook || !is_own && !apply.adopt {
+            let told = "an object of its name is there that is no hook of this set; it would have to be deleted first";
+            return Err(self.fail_for(Cause::Foreign, told.to_owned()));
+        }
+        if is_kept(self.object.group(), self.object.kind()) {
+            let told = "it is there already, and objects of this kind are never deleted by an apply";
+            return Err(self.fail(told.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Takes what an earlier run left under the hook's name out of the way, whatever its policies say: that run may have been
+    /// killed before it could.
     async fn clear(&self, requests: &Requests, apply: &Apply<'_>, until: Instant) -> Result<(), Stop> {
         let path = self.path();
         let mut asked = String::new();
         loop {
             let live = requests.find(&path, Ask::Read).await.map_err(|error| self.stop(error))?;
             let Some(text) = live else { return Ok(()) };
-            let live = json::parse(&text).unwrap_or(Value::Null);
-            let uid = live.str_at(&["metadata", "uid"]).unwrap_or_default();
-            let is_hook = live.str_at(&["metadata", "annotations", HOOK]).is_some();
-            let id = apply.id();
-            let is_own = match live.str_at(&["metadata", "labels", PART_OF]) {
-                Some(member) => Some(member) == id.as_deref(),
-                // Without a set, what Lathe made and nobody else is its own.
-                None => id.is_none() && text.contains(&format!("\"manager\":\"{FIELD_MANAGER}\"")),
-            };
-            if !is_hook || !is_own && !apply.adopt {
-                let told = "an object of its name is there that is no hook of this set; it would have to be deleted first";
-                return Err(self.fail_for(Cause::Foreign, told.to_owned()));
-            }
-            if is_kept(self.object.group(), self.object.kind()) {
-                return Err(self.fail(
-                    "it is there already, and objects of this kind are never deleted by an apply".to_owned(),
-                ));
-            }
+            self.check_in_way(&text, apply)?;
             if Instant::now() > until {
                 return Err(self.fail("what an earlier run left of it is not gone in time".to_owned()));
             }
+            let live = json::parse(&text).unwrap_or(Value::Null);
+            let uid = live.str_at(&["metadata", "uid"]).unwrap_or_default();
             if asked != uid {
                 uid.clone_into(&mut asked);
                 self.delete(&path, uid, requests).await?;

@@ -6,9 +6,10 @@ use tokio::time::Instant;
 
 use crate::apply::Event;
 use crate::hook::{Hook, Moment};
+use crate::later::Later;
 use crate::outcome::{Action, Failure};
 use crate::plan::Stop;
-use crate::request::RequestError;
+use crate::request::{Ask, RequestError};
 use crate::run::{Placed, Run};
 
 /// A hook and its target.
@@ -49,13 +50,28 @@ impl<'a> Run<'a> {
             if born.contains(&target.namespace) {
                 continue;
             }
-            match target.try_hook(&self.requests).await {
+            match target.try_hook(&self.requests, self.apply).await {
                 Ok(()) => {}
                 Err(Stop::Object(failure)) => self.outcome.failures.push(failure),
                 Err(Stop::Run(error)) => return Err(error),
             }
         }
         Ok(())
+    }
+
+    /// Whether hooks that run before the rest are refused for want of a right.
+    pub(crate) async fn hooks_lack_rights(&self, hooks: &[PlacedHook<'a>]) -> Result<bool, RequestError> {
+        let runs = |hook: &Hook| self.apply.hooks && hook.runs(Moment::Before, self.first);
+        for ((_, target), _) in hooks.iter().filter(|(_, hook)| runs(hook)) {
+            match self.requests.send(&target.collection("&dryRun=All"), Ask::Create(target.body())).await {
+                Err(RequestError::Answered(status)) if Later::of(&status) == Some(Later::Rights) => {
+                    return Ok(true);
+                }
+                Ok(_) | Err(RequestError::Answered(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
     }
 
     /// Runs the hooks of a moment one after the other; the first that fails ends it.
@@ -69,35 +85,40 @@ impl<'a> Run<'a> {
         }
         let first = self.first;
         let until = Instant::now() + self.apply.timeout;
-        let of_moment: Vec<&PlacedHook<'_>> =
-            hooks.iter().filter(|(_, hook)| hook.runs(moment, first)).collect();
-        let mut uids = Vec::new();
-        for ((index, target), hook) in &of_moment {
-            self.outcome.changed = true;
-            match target.run_hook(hook, &self.requests, self.apply, until).await {
-                Ok(uid) => {
-                    uids.push(uid);
-                    self.actions.insert(*index, (target.label(), Action::Ran))
-                }
+        let of_moment = hooks.iter().filter(|(_, hook)| hook.runs(moment, first));
+        let mut ran = Vec::new();
+        let mut ended = None;
+        for ((index, target), hook) in of_moment {
+            let mut made = None;
+            let done = target.run_hook(hook, &self.requests, self.apply, until, &mut made).await;
+            self.outcome.changed |= made.is_some();
+            let action = match done {
+                Ok(()) => Action::Ran,
                 Err(Stop::Object(failure)) => {
                     self.actions.remove(index);
                     self.outcome.failures.push(failure);
-                    return Ok(());
+                    break;
                 }
                 Err(Stop::Run(error)) => {
-                    self.actions.insert(*index, (target.label(), Action::Unknown));
-                    return Err(error);
+                    ended = Some(error);
+                    Action::Unknown
                 }
             };
-            (self.apply.tell)(Event::Did { object: &target.label(), action: Action::Ran });
+            self.actions.insert(*index, (target.label(), action));
+            if ended.is_some() {
+                break;
+            }
+            (self.apply.tell)(Event::Did { object: &target.label(), action });
+            ran.extend(made.map(|made| (target, hook, made)));
         }
-        for (((_, target), hook), uid) in of_moment.iter().zip(&uids).rev() {
-            match target.end_hook(hook, uid, &self.requests).await {
+        // Those that did their work go as their policies say, also where a later one failed.
+        for (target, hook, made) in ran.iter().rev() {
+            match target.end_hook(hook, made, &self.requests).await {
                 Ok(()) => {}
                 Err(Stop::Object(failure)) => self.outcome.failures.push(failure),
-                Err(Stop::Run(error)) => return Err(error),
+                Err(Stop::Run(error)) => ended = Some(error),
             }
         }
-        Ok(())
+        ended.map_or(Ok(()), Err)
     }
 }

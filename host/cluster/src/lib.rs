@@ -21,6 +21,7 @@ mod inventory;
 mod later;
 mod lease;
 mod managed;
+mod many;
 mod member;
 mod ops;
 mod outcome;

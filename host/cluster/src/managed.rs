@@ -90,7 +90,7 @@ impl Run<'_> {
         Ok(parent)
     }
 
-    fn fail_set(&mut self, cause: Cause, message: String) {
+    pub(crate) fn fail_set(&mut self, cause: Cause, message: String) {
         let label = self.apply.set.as_ref().map(|managed| managed.set.label()).unwrap_or_default();
         self.outcome.failures.push(Failure { cause, ..Failure::new(format!("set {label}"), message) });
     }

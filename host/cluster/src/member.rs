@@ -8,6 +8,8 @@ use lathe_manifest::order;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::FIELD_MANAGER;
+use crate::belongs;
 use crate::control;
 use crate::discovery::{Known, Resource, encode};
 use crate::inventory::group_kind;
@@ -121,9 +123,21 @@ impl Member {
         self.meta.owner_references.as_ref().is_some_and(|owners| !owners.is_empty())
     }
 
-    /// Whether it asks to stay when it leaves the set.
+    /// Whether it asks to stay when it leaves the set, or another tool has taken it over.
     pub(crate) fn stays(&self) -> bool {
-        control::stays(|name| self.annotation(name))
+        control::stays(|name| self.annotation(name)) || self.is_taken()
+    }
+
+    fn is_taken(&self) -> bool {
+        let nothing = BTreeMap::new();
+        let labels = self.meta.labels.as_ref().unwrap_or(&nothing);
+        belongs::marked(labels, self.meta.annotations.as_ref().unwrap_or(&nothing))
+    }
+
+    /// Whether Lathe applied it. Others may only carry the label: controllers copy labels, as those of a Service to its Endpoints.
+    pub(crate) fn is_own(&self) -> bool {
+        let managers = self.meta.managed_fields.iter().flatten().filter_map(|entry| entry.manager.as_deref());
+        managers.into_iter().any(|manager| manager == FIELD_MANAGER)
     }
 
     /// Whether an apply deletes it once it is not in the set any more.
@@ -157,7 +171,7 @@ impl Member {
             }
             let live = Self { meta: now.clone(), ..self.clone() };
             let member = now.labels.as_ref().and_then(|labels| labels.get(PART_OF)).map(String::as_str);
-            if member != Some(terms.id) || live.is_owned() || live.stays() && !terms.all {
+            if member != Some(terms.id) || !live.is_own() || live.is_owned() || live.stays() && !terms.all {
                 return Ok(Deletion::Left);
             }
             if now.deletion_timestamp.is_some() {
@@ -213,6 +227,8 @@ pub(crate) async fn list(
     let read = |(group, kind, resource, path, may_hide): (String, String, Resource, String, bool)| async move {
         let metas = match pages(requests, &path, &ops::selector([(PART_OF, Some(id))])).await {
             Err(RequestError::Answered(status)) if status.code == 403 && may_hide => Vec::new(),
+            // Of a kind that cannot be listed there is nothing.
+            Err(RequestError::Answered(status)) if status.code == 405 => Vec::new(),
             metas => metas?,
         };
         let member =
@@ -220,7 +236,7 @@ pub(crate) async fn list(
         Ok(metas.into_iter().map(member).collect::<Vec<_>>())
     };
     let found: Vec<Vec<Member>> = stream::iter(lists).map(read).buffered(CONCURRENCY).try_collect().await?;
-    Ok(found.into_iter().flatten().collect())
+    Ok(found.into_iter().flatten().filter(Member::is_own).collect())
 }
 
 /// Each object once: one may be found under two kinds that the server takes for one.

@@ -71,15 +71,24 @@ pub(crate) enum Stop {
 
 impl Target<'_> {
     /// Asks the server what an apply would do.
-    pub(crate) async fn plan(&self, requests: &Requests, apply: &Apply<'_>) -> Result<Planned, Stop> {
+    /// `seen` is the live object where it was read with many others.
+    pub(crate) async fn plan(
+        &self,
+        requests: &Requests,
+        apply: &Apply<'_>,
+        mut seen: Option<String>,
+    ) -> Result<Planned, Stop> {
         if self.control.ignore {
             return Ok(Verdict::Ignore.into());
         }
         if self.object.is_create_only() {
-            return self.plan_nameless(requests).await;
+            return self.plan_nameless(requests, apply).await;
         }
         for _ in 0..LOOKS {
-            let live = requests.find(&self.path(), Ask::Read).await.map_err(|error| self.stop(error))?;
+            let live = match seen.take() {
+                Some(live) => Some(live),
+                None => requests.find(&self.path(), Ask::Read).await.map_err(|error| self.stop(error))?,
+            };
             if self.object.is_secret()
                 && let Some(secret) = live.as_deref().and_then(|text| json::parse(text).ok())
             {
@@ -87,13 +96,16 @@ impl Target<'_> {
             }
             let metadata = live.as_deref().map(|text| self.metadata(text)).transpose()?;
             if let Some(metadata) = &metadata {
-                self.check_owner(metadata, apply)?;
                 if self.control.once {
                     return Ok(Verdict::Unchanged.into());
                 }
+                self.check_owner(metadata, apply)?;
             }
             let takes_over = live.as_deref().is_some_and(|live| self.takes_over(live));
-            let dry = match self.try_apply(requests, apply, metadata.as_ref(), takes_over).await? {
+            let dry = match self
+                .try_apply(requests, apply, metadata.as_ref().zip(live.as_deref()), takes_over)
+                .await?
+            {
                 Tried::Would(text) => Some(text),
                 Tried::Unclear => None,
                 Tried::Replace(uid) => {
@@ -107,7 +119,7 @@ impl Target<'_> {
             let verdict = match (version, tried) {
                 (None, _) => Verdict::Create,
                 (Some(version), _) if takes_over => Verdict::Change { version },
-                (Some(_), Some(_)) if dry == live => Verdict::Unchanged,
+                (Some(_), Some(_)) if self.is_same(dry.as_deref(), live.as_deref()) => Verdict::Unchanged,
                 // A controller wrote in between, so the two say nothing of each other.
                 (Some(version), Some(tried)) if tried != version => continue,
                 (Some(_), Some(_)) if without_counts(live.as_deref()) == without_counts(dry.as_deref()) => {
@@ -122,20 +134,34 @@ impl Target<'_> {
     }
 
     /// An object that has only a prefix for a name is created once for what it holds.
-    async fn plan_nameless(&self, requests: &Requests) -> Result<Planned, Stop> {
+    async fn plan_nameless(&self, requests: &Requests, apply: &Apply<'_>) -> Result<Planned, Stop> {
         if self.object.is_secret() {
             return Err(self.fail("a Secret needs a name: what it holds must not show in a label".to_owned()));
         }
-        let found = requests.find(&self.same_content(), Ask::Read).await.map_err(|error| self.stop(error))?;
-        let items = found.and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
-        let there =
-            items.and_then(|list| list.get("items").and_then(|items| Some(!items.as_array()?.is_empty())));
+        let found =
+            requests.find(&self.same_content(apply), Ask::Read).await.map_err(|error| self.stop(error))?;
+        let list = found.and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
+        let stays = |item: &serde_json::Value| item.pointer("/metadata/deletionTimestamp").is_none();
+        let there = list.and_then(|list| Some(list.get("items")?.as_array()?.iter().any(stays)));
         if there == Some(true) {
             return Ok(Verdict::Unchanged.into());
         }
         let dry = requests.send(&self.collection("&dryRun=All"), Ask::Create(self.body())).await;
         let after = dry.map_err(|error| self.stop(error))?;
         Ok(Planned { verdict: Verdict::Create, before: None, after: Some(after) })
+    }
+
+    /// Whether the dry run gave the live object, letter by letter. As an item of a list it goes without kind and version.
+    fn is_same(&self, dry: Option<&str>, live: Option<&str>) -> bool {
+        let (Some(dry), Some(live)) = (dry, live) else { return false };
+        let (dry, live) = (dry.trim_end(), live.trim_end());
+        let head = format!(
+            "{{\"kind\":\"{}\",\"apiVersion\":\"{}\",",
+            self.object.kind(),
+            self.object.api_version()
+        );
+        dry == live
+            || dry.strip_prefix(&head).zip(live.strip_prefix('{')).is_some_and(|(dry, live)| dry == live)
     }
 
     fn check_owner(&self, live: &Metadata, apply: &Apply<'_>) -> Result<(), Stop> {
@@ -156,7 +182,7 @@ impl Target<'_> {
         &self,
         requests: &Requests,
         apply: &Apply<'_>,
-        live: Option<&Metadata>,
+        live: Option<(&Metadata, &str)>,
         takes_over: bool,
     ) -> Result<Tried, Stop> {
         let send =
@@ -176,7 +202,7 @@ impl Target<'_> {
                 Ok(Tried::Unclear)
             }
             Err(RequestError::Answered(status)) if is_immutable(&status) => {
-                let Some(live) = live.filter(|_| self.control.replace) else {
+                let Some((live, text)) = live.filter(|_| self.control.replace) else {
                     return Err(self.stop(RequestError::Answered(status)));
                 };
                 if crate::member::is_kept(self.object.group(), self.object.kind()) {
@@ -184,7 +210,7 @@ impl Target<'_> {
                     return Err(self.fail_for(Cause::Immutable, told.to_owned()));
                 }
                 // Then the volumes would go with it.
-                if self.body().contains("\"whenDeleted\":\"Delete\"") {
+                if [self.body(), text].iter().any(|text| text.contains("\"whenDeleted\":\"Delete\"")) {
                     let told = "a field of it may not change, and its volumes would be deleted with it (persistentVolumeClaimRetentionPolicy)";
                     return Err(self.fail_for(Cause::Immutable, told.to_owned()));
                 }
@@ -209,7 +235,17 @@ impl Target<'_> {
         }
         let body = json::to_string(&value);
         let tried = requests.send(&self.collection("&dryRun=All"), Ask::Create(&body)).await;
-        tried.map(drop).map_err(|error| self.stop(error))
+        match tried {
+            // What the old object holds is free when it is gone.
+            Err(RequestError::Answered(status))
+                if ["already allocated", "exceeded quota"]
+                    .iter()
+                    .any(|text| status.message.contains(text)) =>
+            {
+                Ok(())
+            }
+            tried => tried.map(drop).map_err(|error| self.stop(error)),
+        }
     }
 }
 
@@ -233,6 +269,10 @@ fn conflicts_only_with(status: &kube::core::Status, manager: &str) -> bool {
 /// An object without what the server counts: some kinds count up with every apply, changed or not.
 fn without_counts(text: Option<&str>) -> Option<serde_json::Value> {
     let mut value: serde_json::Value = serde_json::from_str(text?).ok()?;
+    // Items of lists go without them.
+    let map = value.as_object_mut()?;
+    map.remove("kind");
+    map.remove("apiVersion");
     let metadata = value.get_mut("metadata")?.as_object_mut()?;
     metadata.remove("generation");
     for manager in

@@ -153,7 +153,23 @@ impl Members {
         if run.apply.dry_run || !run.outcome.failures.is_empty() {
             return;
         }
-        let objects = self.leaving.iter().map(Member::label).collect();
+        // What is followed by another of its kind, as a Job of a new version by its prefix, is no loss.
+        let follows = |member: &Member| {
+            let is_nameless = member.meta.labels.as_ref().is_some_and(|labels| labels.contains_key(CONTENT));
+            let (group, kind, namespace, _) = member.key();
+            is_nameless
+                && self.wanted.contains(&(
+                    group.to_owned(),
+                    kind.to_owned(),
+                    namespace.to_owned(),
+                    String::new(),
+                ))
+        };
+        let objects: Vec<String> =
+            self.leaving.iter().filter(|member| !follows(member)).map(Member::label).collect();
+        if objects.is_empty() {
+            return;
+        }
         let deletions = Deletions { objects, of: self.count, digest };
         if let Err(told) = (managed.agree)(&deletions) {
             run.outcome.failures.push(Failure::new(format!("set {}", managed.set.label()), told));

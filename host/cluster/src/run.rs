@@ -17,7 +17,7 @@ use crate::apply::{Apply, Event};
 use crate::discovery::{Defined, Known, is_definition, is_namespace};
 use crate::hook::Moment;
 use crate::later::Later;
-use crate::outcome::{Action, Difference, Entry, Failure, Outcome};
+use crate::outcome::{Action, Cause, Difference, Entry, Failure, Outcome};
 use crate::plan::{Planned, Stop, Verdict};
 use crate::prune::Members;
 use crate::request::{RequestError, Requests};
@@ -64,7 +64,7 @@ impl<'a> Run<'a> {
     pub(crate) async fn go(mut self) -> Outcome {
         let turn = self.take_turn().await;
         let ended = match &turn {
-            Ok(_) => self.all().await,
+            Ok(turn) => self.all(turn.as_ref().is_some_and(|turn| turn.waited)).await,
             Err(_) => Ok(()),
         };
         match turn {
@@ -81,9 +81,15 @@ impl<'a> Run<'a> {
         outcome
     }
 
-    async fn all(&mut self) -> Result<(), RequestError> {
+    async fn all(&mut self, waited: bool) -> Result<(), RequestError> {
         self.check_reading().await?;
         let parent = self.read_parent().await?;
+        if waited && parent.uid.is_none() {
+            self.fail_set(
+                Cause::Other,
+                "it was taken down while this run waited; run it again if it is still wanted".to_owned(),
+            );
+        }
         if let Some(owner) = &self.apply.owner {
             let named = |object: &Object| is_namespace(object) && object.name() == owner.namespace;
             let is_in_set = self.objects.iter().any(named);
@@ -137,13 +143,13 @@ impl<'a> Run<'a> {
             tried.extend(more);
             self.defer(refused, &tried, &BTreeSet::new(), &mut later);
         }
-        // Hooks that run before the rest run after bindings where these come with their namespace: they may need them.
         let place = |(_, target): &Placed<'_>| target.stage <= Stage::Bindings;
         let binds = tried.iter().map(|(_, target, verdict)| (target, !verdict.is_idle()));
         let binds = binds.chain(later.iter().map(|(_, target)| (target, true)));
         let late = binds.into_iter().any(|(target, comes)| comes && target.stage == Stage::Bindings);
         let mut applied = Vec::new();
-        if late {
+        // Hooks run before the rest; but where they need a right that a binding of the set gives, after that.
+        if late && self.hooks_lack_rights(&hooks).await? {
             let (before, after): (Vec<_>, Vec<_>) =
                 tried.into_iter().partition(|(_, target, _)| target.stage <= Stage::Bindings);
             tried = after;
@@ -209,10 +215,18 @@ impl<'a> Run<'a> {
         &mut self,
         targets: Vec<Placed<'a>>,
     ) -> Result<(Vec<Tried<'a>>, Vec<(Placed<'a>, Failure)>), RequestError> {
+        let mut seen = self.see(&targets).await?;
         let (requests, apply) = (&self.requests, self.apply);
+        let targets: Vec<_> = targets
+            .into_iter()
+            .map(|(index, target)| {
+                let live = seen.remove(&target.path());
+                (index, target, live)
+            })
+            .collect();
         let mut answers = stream::iter(targets)
-            .map(|(index, target)| async move {
-                let verdict = target.plan(requests, apply).await;
+            .map(|(index, target, live)| async move {
+                let verdict = target.plan(requests, apply, live).await;
                 (index, target, verdict)
             })
             .buffer_unordered(CONCURRENCY);

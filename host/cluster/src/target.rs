@@ -18,6 +18,7 @@ use crate::ops;
 use crate::outcome::{Cause, Failure};
 use crate::plan::Stop;
 use crate::request::{RequestError, Requests};
+use crate::set::PART_OF;
 use crate::stage::Stage;
 
 const NOT_THIS: &str = "the server's answer is not this object";
@@ -80,8 +81,7 @@ impl<'a> Target<'a> {
         } else {
             String::new()
         };
-        let labels =
-            [(CONTENT, Some(content.as_str()).filter(|text| !text.is_empty())), (crate::set::PART_OF, id)];
+        let labels = [(CONTENT, Some(content.as_str()).filter(|text| !text.is_empty())), (PART_OF, id)];
         let labels: Vec<(&str, &str)> =
             labels.into_iter().filter_map(|(name, text)| Some((name, text?))).collect();
         Self {
@@ -113,6 +113,11 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// The path of all members of the set of its kind and namespace.
+    pub(crate) fn members(&self, id: &str) -> String {
+        format!("{}?{}", self.resource.collection(&self.namespace), ops::selector([(PART_OF, Some(id))]))
+    }
+
     pub(crate) fn path(&self) -> String {
         self.resource.path(&self.namespace, self.object.name())
     }
@@ -124,9 +129,14 @@ impl<'a> Target<'a> {
     }
 
     /// The path of those that hold what this one holds.
-    pub(crate) fn same_content(&self) -> String {
+    pub(crate) fn same_content(&self, apply: &Apply<'_>) -> String {
         let path = self.resource.collection(&self.namespace);
-        format!("{path}?{}&limit=1", ops::selector([(CONTENT, Some(self.content.as_str()))]))
+        let id = apply.id();
+        let member = id.as_deref().map(|id| (PART_OF, Some(id)));
+        format!(
+            "{path}?{}",
+            ops::selector([(CONTENT, Some(self.content.as_str()))].into_iter().chain(member))
+        )
     }
 
     /// What the object holds, where it has only a prefix for a name.
@@ -181,7 +191,8 @@ impl<'a> Target<'a> {
     /// An answer that is this object.
     fn live(&self, text: &str) -> Option<Live> {
         let live: Option<Live> = serde_json::from_str(text).ok();
-        live.filter(|live| live.kind == self.object.kind() && live.metadata.name == self.object.name())
+        let is_kind = |live: &Live| live.kind.is_empty() || live.kind == self.object.kind();
+        live.filter(|live| is_kind(live) && live.metadata.name == self.object.name())
     }
 
     pub(crate) fn stop(&self, error: RequestError) -> Stop {

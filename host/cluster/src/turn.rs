@@ -54,6 +54,8 @@ pub(crate) struct Turn {
     path: String,
     holder: String,
     renewal: JoinHandle<()>,
+    /// Whether another run had it before, and was waited for.
+    pub(crate) waited: bool,
 }
 
 /// What is there of the Lease.
@@ -122,7 +124,7 @@ impl Turn {
         requests.halt().after(Timestamp::now() + SAFE, LOST);
         let own = requests.unhalted();
         let renewal = renew(own.clone(), path.clone(), holder.clone(), requests.halt().clone());
-        Ok(Self { requests: own, path, holder, renewal: tokio::spawn(renewal) })
+        Ok(Self { requests: own, path, holder, renewal: tokio::spawn(renewal), waited: told })
     }
 
     /// Gives the turn back. Where that fails it ends by itself.

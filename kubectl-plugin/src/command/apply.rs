@@ -151,6 +151,9 @@ pub(crate) fn failure(outcome: Outcome, mask: &Mask, [partly, nothing]: [&str; 2
     if !outcome.missing.is_empty() {
         return failure.with_hint(format!("rights that are missing\n  {}", outcome.missing.join("\n  ")));
     }
+    if partly != "partly applied" {
+        return failure;
+    }
     let of = |cause: Cause| outcome.failures.iter().any(|failure| failure.cause == cause);
     let secret = |failure: &lathe_cluster::Failure| failure.object.starts_with("Secret/");
     if of(Cause::Immutable) && outcome.failures.iter().any(secret) {

@@ -53,7 +53,11 @@ pub(crate) fn run(flags: &cli::Down, settings: &Settings) -> anyhow::Result<()> 
     {
         let what = flags.review.as_ref().or(flags.env.as_ref()).map(String::as_str).unwrap_or_default();
         let what = if is_own_name { format!("review {what}") } else { format!("environment {what}") };
-        console::note(&format!("nothing of {what} of {project} is on the cluster"));
+        let places: Vec<&str> = place.ops_namespaces.iter().map(String::as_str).collect();
+        let places = places.join(", ");
+        console::note(&format!(
+            "nothing of {what} of {project} is on the cluster, by the records in {places}"
+        ));
     }
     finish(outcomes)
 }
@@ -97,7 +101,10 @@ fn agreed(set: &Set, flags: &cli::Down) -> anyhow::Result<bool> {
     if flags.yes {
         return Ok(true);
     }
-    let question = format!("{} and all that it has on the cluster is deleted, its volumes too", set.label());
+    let question = format!(
+        "{} and all that it has on the cluster is deleted, its volumes too, and whatever else is in its namespace",
+        set.label()
+    );
     match console::ask(&question) {
         Some(answer) => Ok(answer),
         None if !set.review.is_empty() => Ok(true),

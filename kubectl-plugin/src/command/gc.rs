@@ -5,6 +5,7 @@ use std::io::Read as _;
 
 use jiff::Timestamp;
 use lathe_cluster::{Cluster, Found, sets};
+use lathe_pipeline::is_label_value;
 use serde::Deserialize;
 
 use super::progress::Progress;
@@ -164,5 +165,9 @@ fn read_open(file: &str, project: &str) -> anyhow::Result<BTreeSet<String>> {
         Id::Number(number) => number.to_string(),
         Id::Text(text) => text,
     };
-    Ok(open.ids.into_iter().map(text).collect())
+    let ids: BTreeSet<String> = open.ids.into_iter().map(text).collect();
+    match ids.iter().find(|id| id.is_empty() || !is_label_value(id)) {
+        None => Ok(ids),
+        Some(id) => Err(refused(format!("`{id}` can be no id of a review")).into()),
+    }
 }
