@@ -26,13 +26,14 @@ fn what_left_the_set_is_deleted_and_the_rest_is_not() {
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: child, labels: {{applyset.kubernetes.io/part-of: '{id}'}}, ownerReferences: [{{apiVersion: v1, kind: ConfigMap, name: a, uid: {owner}}}]}}\n\
              ---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: wish, labels: {{applyset.kubernetes.io/part-of: '{id}'}}, annotations: {{kustomize.toolkit.fluxcd.io/prune: disabled}}}}\n\
              ---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: foreign}}\n\
-             ---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: taken, labels: {{applyset.kubernetes.io/part-of: '{id}', kustomize.toolkit.fluxcd.io/name: apps}}}}\n\
+             ---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: taken, labels: {{applyset.kubernetes.io/part-of: '{id}'}}}}\n\
              ---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: volume, labels: {{applyset.kubernetes.io/part-of: '{id}'}}}}\nspec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 1Mi}}}}}}\n"
         ),
     );
     let more = cluster.place.path("more.yaml").display().to_string();
     cluster.ok(&["create", "-n", &set.name, "--field-manager=lathe", "-f", &more]);
     cluster.ok(&["label", "-n", &set.name, "configmap", "l", "applyset.kubernetes.io/part-of-"]);
+    cluster.ok(&["label", "-n", &set.name, "configmap", "taken", "kustomize.toolkit.fluxcd.io/name=apps"]);
     // A controller copies labels, as those of a Service to its Endpoints.
     cluster.ok(&["create", "configmap", "copied", "-n", &set.name]);
     cluster.ok(&[
@@ -164,6 +165,10 @@ fn objects_of_other_tools_are_left_to_them() {
     assert!(run.code == 3 && run.stderr.contains("it belongs to Helm ("), "{}", run.stderr);
     set.applied(&["--adopt"]);
     assert!(set.live_maps().contains("mine"));
+    // Taken over is taken over: from now on they are this set's.
+    assert!(set.applied(&[]).lines().all(|line| line.ends_with(" unchanged")));
+    let run = set.run(&["down"], &["--env", "prod", "--yes"]);
+    assert!(run.code == 0 && !run.stdout.contains(" left"), "{}{}", run.stdout, run.stderr);
 }
 
 #[test]
@@ -296,8 +301,7 @@ fn an_apply_that_waited_for_a_down_does_not_build_the_review_again() {
         command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
     std::thread::sleep(std::time::Duration::from_secs(2));
     cluster.ok(&["delete", "namespace", &set.name]);
-    cluster.ok(&["delete", "secrets", "-n", &set.ops, "--all"]);
-    hold("");
+    cluster.ok(&["delete", "secrets,leases", "-n", &set.ops, "--all"]);
     let run = support::finish(child.wait_with_output().unwrap());
     assert!(
         run.code == 3 && run.stderr.contains("it was taken down while this run waited"),

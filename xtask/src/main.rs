@@ -33,6 +33,8 @@ enum Verb {
     Lint(lint::Flags),
     /// Measure what Lathe costs, small and large, beside kustomize and sigs.k8s.io/yaml
     Bench(bench::Flags),
+    /// Kill applies at times that nobody chose, over and over, on a cluster of its own
+    Soak(test::Soak),
     /// Fuzz what reads bytes
     Fuzz(fuzz::Flags),
     /// Run a program and print microseconds of wall and processor time, and bytes of memory
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Verb::Test(flags) => test::run(&flags),
         Verb::Lint(flags) => lint::run(&flags),
         Verb::Bench(flags) => bench::run(&flags),
+        Verb::Soak(flags) => flags.run(),
         Verb::Fuzz(flags) => flags.run(),
         Verb::Measure(measure) => measure.run(),
         Verb::Tools => tools::run(),

@@ -17,6 +17,28 @@ pub(crate) struct Flags {
     require_all: bool,
 }
 
+#[derive(Args)]
+pub(crate) struct Soak {
+    /// How often
+    #[arg(long, default_value_t = 50)]
+    rounds: u32,
+    /// Which times
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+impl Soak {
+    pub(crate) fn run(&self) -> anyhow::Result<()> {
+        let cluster = Cluster::start()?;
+        let mut command = ignored("kubectl-lathe", "cluster_killed");
+        command.arg("killed_at_random");
+        command.env("LATHE_SOAK", self.rounds.to_string()).env("LATHE_SEED", self.seed.to_string());
+        command.env("LATHE_TEST_KUBECONFIG", cluster.kubeconfig());
+        command.env("LATHE_TEST_KUBECTL", cluster.kubectl());
+        process::run(command)
+    }
+}
+
 /// A part of the tests and what it needs beside Rust.
 struct Tier {
     name: &'static str,

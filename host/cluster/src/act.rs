@@ -6,10 +6,11 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use crate::apply::Apply;
+use crate::belongs;
 use crate::plan::{Stop, Verdict};
 use crate::request::{Ask, RequestError, Requests};
 use crate::takeover;
-use crate::target::Target;
+use crate::target::{Metadata, Target};
 
 /// How long an object that is replaced may take to go.
 const GOING: Duration = Duration::from_mins(1);
@@ -46,6 +47,9 @@ impl Target<'_> {
             };
         }
         // To delete and to create are one: it is not ended in between.
+        if let Some(why) = requests.halt().why() {
+            return Sent::stopped(Wrote::No, Stop::Run(RequestError::Halted(why)));
+        }
         let unhalted = requests.unhalted();
         let requests = if matches!(verdict, Verdict::Replace { .. }) { &unhalted } else { requests };
         if let Verdict::Replace { uid } = verdict {
@@ -77,6 +81,11 @@ impl Target<'_> {
         if matches!(verdict, Verdict::Change { version } if *version == metadata.resource_version) {
             return Sent { wrote: Wrote::No, result: Ok(()) };
         }
+        if apply.adopt
+            && let Err(stop) = self.unmark(requests, &metadata).await
+        {
+            return Sent::stopped(Wrote::Yes, stop);
+        }
         if self.holds_nothing_somewhere() || metadata.managed_fields.is_none() {
             // The server drops fields that hold nothing before it notes who set them, and notes that with the next
             // apply only, which would then change an object that nobody changed. So that is done now.
@@ -88,6 +97,21 @@ impl Target<'_> {
             }
         }
         Sent { wrote: Wrote::Yes, result: Ok(()) }
+    }
+
+    /// Takes the marks of other tools off an object that was taken over, so that it is this set's from now on.
+    async fn unmark(&self, requests: &Requests, live: &Metadata) -> Result<(), Stop> {
+        let own = |part: &str, name: &str| self.object.value.str_at(&["metadata", part, name]).is_some();
+        let marks = belongs::marks(&live.labels, &live.annotations).filter(|(part, name)| !own(part, name));
+        let patch: Vec<_> = marks
+            .map(|(part, name)| json!({"op": "remove", "path": format!("/metadata/{part}/{}", name.replace('/', "~1"))}))
+            .collect();
+        if patch.is_empty() {
+            return Ok(());
+        }
+        let path = format!("{}?fieldManager={}", self.path(), crate::FIELD_MANAGER);
+        let patch = serde_json::Value::from(patch).to_string();
+        requests.send(&path, Ask::Patch(&patch)).await.map(drop).map_err(|error| self.stop(error))
     }
 
     /// Whether a field is an empty map, an empty list or null. Text that looks like one does no harm.

@@ -17,10 +17,15 @@ const MARKS: &[(&str, &str, &str)] = &[
 
 type Texts = BTreeMap<String, String>;
 
-/// Whether another tool marks an object of these labels and annotations as its own.
-pub(crate) fn marked(labels: &Texts, annotations: &Texts) -> bool {
-    MARKS.iter().any(|(part, name, _)| {
-        if *part == "labels" { labels.contains_key(*name) } else { annotations.contains_key(*name) }
+/// The marks of other tools that an object of these labels and annotations carries: `labels` or `annotations`, and the name.
+pub(crate) fn marks(
+    labels: &Texts,
+    annotations: &Texts,
+) -> impl Iterator<Item = (&'static str, &'static str)> {
+    MARKS.iter().filter_map(|(part, name, _)| {
+        let there =
+            if *part == "labels" { labels.contains_key(*name) } else { annotations.contains_key(*name) };
+        there.then_some((*part, *name))
     })
 }
 

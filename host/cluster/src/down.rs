@@ -117,9 +117,23 @@ impl Run<'_> {
             return done.map(drop);
         }
         lease::forget(&self.requests, set).await?;
+        // The Lease first: a record without one is taken down by the next run, and one of an apply that begins now is another.
         let parent = ops::secret(&set.ops_namespace, &set.name());
-        self.requests.find(&parent, Ask::Delete("{}")).await?;
-        turn.end().await
+        let record = self.requests.find(&parent, Ask::Read).await?;
+        turn.end().await?;
+        let Some(record) = record.and_then(|text| serde_json::from_str::<Item>(&text).ok()) else {
+            return Ok(());
+        };
+        let ObjectMeta { uid, resource_version, .. } = record.metadata;
+        let options = json!({
+            "kind": "DeleteOptions",
+            "apiVersion": "v1",
+            "preconditions": {"uid": uid, "resourceVersion": resource_version},
+        });
+        match self.requests.find(&parent, Ask::Delete(&options.to_string())).await {
+            Err(RequestError::Answered(status)) if status.code == 409 => Ok(()),
+            deleted => deleted.map(drop),
+        }
     }
 
     /// Whether there is anything to take down: records, or a namespace that says to be this environment's.
@@ -173,7 +187,8 @@ impl Run<'_> {
         kinds.insert("Namespace".to_owned());
         let namespaces = self.existing(parent.namespaces.iter().chain(own.keys())).await?;
         // A namespace of its own goes as a whole, seen or not: the right to see may be gone already.
-        let may_hide = |namespace: &str| own.contains_key(namespace);
+        let blind = parent.uid.is_none();
+        let may_hide = |namespace: &str| own.contains_key(namespace) || blind;
         let members = member::list(&self.requests, &known, &set.id(), &kinds, &namespaces, &may_hide).await?;
         let members = member::distinct(members).into_iter().filter(|member| !member.is_owned());
         let (members, staying): (Vec<_>, Vec<_>) =
@@ -185,9 +200,8 @@ impl Run<'_> {
         let mut steps: BTreeMap<Step, Vec<Member>> = BTreeMap::new();
         for member in members {
             let step = Step::of(&member);
-            // A namespace would take with it what asks to stay, a definition what is somebody else's.
-            let keeps = step == Step::Namespaces && held.contains(member.name())
-                || step == Step::Definitions && self.has_others(&member).await?;
+            // A namespace would take with it what asks to stay.
+            let keeps = step == Step::Namespaces && held.contains(member.name());
             if keeps {
                 self.did(member.label(), Action::Left);
             } else {
@@ -210,7 +224,10 @@ impl Run<'_> {
         }
         // Claims are asked to go while what made them is still there to tell of them; they are gone when it is.
         self.claims(steps.get(&Step::Workloads).map(Vec::as_slice).unwrap_or_default(), &going).await?;
-        for mut members in steps.into_values() {
+        for (step, mut members) in steps {
+            if step == Step::Definitions {
+                members = self.without_others(members).await?;
+            }
             members.sort_by_cached_key(Member::turn);
             if !self.step(&members).await? {
                 return Ok(false);

@@ -95,14 +95,22 @@ impl Target<'_> {
     /// Asks the server whether it would take the hook. What an earlier run left under its name does not count, nor what other
     /// hooks have yet to bring; somebody else's object does.
     pub(crate) async fn try_hook(&self, requests: &Requests, apply: &Apply<'_>) -> Result<(), Stop> {
+        let mut applies = false;
         if !self.object.is_create_only() {
             match requests.find(&self.path(), Ask::Read).await {
                 Ok(Some(text)) => self.check_in_way(&text, apply)?,
-                Ok(None) | Err(RequestError::Answered(_)) => {}
+                Ok(None) => applies = true,
+                Err(RequestError::Answered(_)) => {}
                 Err(error) => return Err(self.stop(error)),
             }
         }
-        match requests.send(&self.collection("&dryRun=All"), Ask::Create(self.body())).await {
+        // Where nothing is in its way, just what is sent later.
+        let tried = if applies {
+            requests.send(&self.patch(apply, true, false), Ask::Apply(self.body())).await
+        } else {
+            requests.send(&self.collection("&dryRun=All"), Ask::Create(self.body())).await
+        };
+        match tried {
             Err(RequestError::Answered(status)) if matches!(status.code, 400 | 413 | 422 | 500) => {
                 Err(self.stop(RequestError::Answered(status)))
             }
@@ -125,7 +133,7 @@ impl Target<'_> {
             requests.send(&self.collection(""), Ask::Create(self.body())).await
         } else {
             self.clear(requests, apply, until).await?;
-            requests.send(&self.patch(apply, false, true), Ask::Apply(self.body())).await
+            requests.send(&self.patch(apply, false, false), Ask::Apply(self.body())).await
         };
         let created = created.map_err(|error| self.stop(error))?;
         let (path, uid) = self.created(&created)?;
@@ -135,7 +143,10 @@ impl Target<'_> {
         }
         match self.await_hook(path, uid, requests, until).await {
             Err(stop) if hook.has("hook-failed") => {
-                self.delete(path, uid, requests).await?;
+                // That it failed is told, whether or not it can be deleted.
+                if self.delete(path, uid, requests).await.is_err() {
+                    tracing::warn!(object = self.label(), "the failed hook cannot be deleted");
+                }
                 Err(stop)
             }
             done => done,

@@ -91,7 +91,8 @@ impl<'a> Run<'a> {
         for ((index, target), hook) in of_moment {
             let mut made = None;
             let done = target.run_hook(hook, &self.requests, self.apply, until, &mut made).await;
-            self.outcome.changed |= made.is_some();
+            // What was in its way may be gone, too, and of what broke off nobody knows.
+            self.outcome.changed |= made.is_some() || matches!(done, Err(Stop::Run(_)));
             let action = match done {
                 Ok(()) => Action::Ran,
                 Err(Stop::Object(failure)) => {

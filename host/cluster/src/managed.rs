@@ -69,6 +69,7 @@ impl Run<'_> {
             }
             Err(error) => return Err(error),
         };
+        self.has_record = parent.uid.is_some();
         let commit =
             parent.applied.as_ref().map(|applied| applied.commit.as_str()).filter(|text| !text.is_empty());
         let commit = commit.map(|commit| format!(", commit {commit}")).unwrap_or_default();

@@ -131,7 +131,20 @@ impl Member {
     fn is_taken(&self) -> bool {
         let nothing = BTreeMap::new();
         let labels = self.meta.labels.as_ref().unwrap_or(&nothing);
-        belongs::marked(labels, self.meta.annotations.as_ref().unwrap_or(&nothing))
+        let annotations = self.meta.annotations.as_ref().unwrap_or(&nothing);
+        belongs::marks(labels, annotations).any(|(part, name)| !self.sets(part, name))
+    }
+
+    /// Whether Lathe itself set a label or annotation, because the manifest had it.
+    fn sets(&self, part: &str, name: &str) -> bool {
+        let own = self.meta.managed_fields.iter().flatten();
+        let own = own.filter(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER));
+        let fields = own.filter_map(|entry| entry.fields_v1.as_ref()).map(|fields| &fields.0);
+        let (part, name) = (format!("f:{part}"), format!("f:{name}"));
+        fields.into_iter().any(|fields| {
+            let metadata = fields.get("f:metadata").and_then(|metadata| metadata.get(&part));
+            metadata.is_some_and(|part| part.get(&name).is_some())
+        })
     }
 
     /// Whether Lathe applied it. Others may only carry the label: controllers copy labels, as those of a Service to its Endpoints.

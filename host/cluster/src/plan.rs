@@ -235,17 +235,7 @@ impl Target<'_> {
         }
         let body = json::to_string(&value);
         let tried = requests.send(&self.collection("&dryRun=All"), Ask::Create(&body)).await;
-        match tried {
-            // What the old object holds is free when it is gone.
-            Err(RequestError::Answered(status))
-                if ["already allocated", "exceeded quota"]
-                    .iter()
-                    .any(|text| status.message.contains(text)) =>
-            {
-                Ok(())
-            }
-            tried => tried.map(drop).map_err(|error| self.stop(error)),
-        }
+        tried.map(drop).map_err(|error| self.stop(error))
     }
 }
 

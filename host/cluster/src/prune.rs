@@ -1,6 +1,6 @@
 //! What left the set: found by the set's id, agreed to, and deleted when all else is done.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lathe_manifest::digest;
 
@@ -23,6 +23,8 @@ pub(crate) struct Members {
     wanted: BTreeSet<(String, String, String, String)>,
     /// What objects that have only a prefix for a name hold.
     contents: BTreeSet<String>,
+    /// How many objects are wanted for each prefix for a name, by API group, kind and namespace.
+    prefixes: BTreeMap<[String; 4], usize>,
     /// Whether the set holds bindings, which may give the right to see the rest.
     binds: bool,
     /// Whether what left the set could not be looked for yet.
@@ -50,6 +52,7 @@ impl Members {
             namespaces: BTreeSet::new(),
             wanted: BTreeSet::new(),
             contents: BTreeSet::new(),
+            prefixes: BTreeMap::new(),
             binds: false,
             is_blind: false,
             count: 0,
@@ -61,6 +64,13 @@ impl Members {
             members.kinds.insert(group_kind(target.object.group(), target.object.kind()));
             members.contents.extend(target.content().map(ToOwned::to_owned));
             let [group, kind, namespace, name] = target.identity();
+            let is_hook = target.object.value.str_at(&["metadata", "annotations", HOOK]).is_some();
+            if let Some(prefix) =
+                target.object.value.str_at(&["metadata", "generateName"]).filter(|_| !is_hook)
+            {
+                let key = [group.as_str(), &kind, &namespace, prefix].map(ToOwned::to_owned);
+                *members.prefixes.entry(key).or_default() += 1;
+            }
             members.binds |= kind == "RoleBinding" || kind == "ClusterRoleBinding";
             members.namespaces.insert(namespace.clone());
             members.wanted.insert((group, kind, namespace, name));
@@ -153,17 +163,19 @@ impl Members {
         if run.apply.dry_run || !run.outcome.failures.is_empty() {
             return;
         }
-        // What is followed by another of its kind, as a Job of a new version by its prefix, is no loss.
-        let follows = |member: &Member| {
-            let is_nameless = member.meta.labels.as_ref().is_some_and(|labels| labels.contains_key(CONTENT));
+        // What is followed by another of its prefix, as a Job of a new version, is no loss.
+        let mut followers = self.prefixes.clone();
+        let mut follows = |member: &Member| {
             let (group, kind, namespace, _) = member.key();
-            is_nameless
-                && self.wanted.contains(&(
-                    group.to_owned(),
-                    kind.to_owned(),
-                    namespace.to_owned(),
-                    String::new(),
-                ))
+            let prefix = member.meta.generate_name.as_deref().unwrap_or_default();
+            let key = [group, kind, namespace, prefix].map(ToOwned::to_owned);
+            match followers.get_mut(&key).filter(|count| **count > 0) {
+                Some(count) => {
+                    *count -= 1;
+                    true
+                }
+                None => false,
+            }
         };
         let objects: Vec<String> =
             self.leaving.iter().filter(|member| !follows(member)).map(Member::label).collect();
@@ -177,11 +189,12 @@ impl Members {
     }
 
     /// Notes all that the set may come to have, before anything of it is there.
-    pub(crate) async fn begin(&mut self, run: &Run<'_>) -> Result<(), RequestError> {
+    pub(crate) async fn begin(&mut self, run: &mut Run<'_>) -> Result<(), RequestError> {
         let Some(managed) = &run.apply.set else { return Ok(()) };
         let mut parent = std::mem::take(&mut self.parent).began(&managed.applied);
         parent.kinds.extend(self.kinds.iter().cloned());
         parent.namespaces.extend(self.namespaces.iter().cloned());
+        run.has_record = true;
         parent.write(&run.requests, &managed.set).await?;
         self.parent = parent;
         Ok(())

@@ -42,6 +42,8 @@ pub(crate) struct Run<'a> {
     pub(crate) objects: &'a [Object],
     pub(crate) actions: BTreeMap<usize, (String, Action)>,
     pub(crate) outcome: Outcome,
+    /// Whether the set has a parent, or may have by now.
+    pub(crate) has_record: bool,
     /// Whether nothing of the set was on the cluster before.
     pub(crate) first: bool,
     /// What left the set, and what became of it.
@@ -57,17 +59,23 @@ type Tried<'a> = (usize, Target<'a>, Verdict);
 impl<'a> Run<'a> {
     pub(crate) fn new(apply: &'a Apply<'a>, requests: Requests, objects: &'a [Object]) -> Self {
         let (actions, outcome) = (BTreeMap::new(), Outcome::default());
-        Self { apply, requests, objects, actions, outcome, first: false, gone: Vec::new() }
+        Self { apply, requests, objects, actions, outcome, has_record: true, first: false, gone: Vec::new() }
     }
 
     /// Does it all.
     pub(crate) async fn go(mut self) -> Outcome {
         let turn = self.take_turn().await;
         let ended = match &turn {
-            Ok(turn) => self.all(turn.as_ref().is_some_and(|turn| turn.waited)).await,
+            Ok(turn) => self.all(turn.as_ref().is_some_and(|turn| turn.was_ended)).await,
             Err(_) => Ok(()),
         };
         match turn {
+            // Without a record there is nothing that a turn would be about.
+            Ok(Some(turn)) if !self.has_record => {
+                if turn.end().await.is_err() {
+                    tracing::debug!("the turn could not be given back");
+                }
+            }
             Ok(Some(turn)) => turn.give_back().await,
             Ok(None) => {}
             Err(error) => self.outcome.lost = Some(error),
@@ -81,10 +89,10 @@ impl<'a> Run<'a> {
         outcome
     }
 
-    async fn all(&mut self, waited: bool) -> Result<(), RequestError> {
+    async fn all(&mut self, was_ended: bool) -> Result<(), RequestError> {
         self.check_reading().await?;
         let parent = self.read_parent().await?;
-        if waited && parent.uid.is_none() {
+        if was_ended && parent.uid.is_none() {
             self.fail_set(
                 Cause::Other,
                 "it was taken down while this run waited; run it again if it is still wanted".to_owned(),

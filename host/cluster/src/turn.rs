@@ -54,8 +54,8 @@ pub(crate) struct Turn {
     path: String,
     holder: String,
     renewal: JoinHandle<()>,
-    /// Whether another run had it before, and was waited for.
-    pub(crate) waited: bool,
+    /// Whether a run that was waited for ended with the set itself: only a `down` takes the Lease away.
+    pub(crate) was_ended: bool,
 }
 
 /// What is there of the Lease.
@@ -78,10 +78,11 @@ impl Turn {
         let folder = ops::lease(&set.ops_namespace, "");
         let path = ops::lease(&set.ops_namespace, &set.name());
         let started = Instant::now();
-        let mut told = false;
+        let (mut told, mut was_ended) = (false, false);
         loop {
             let taken = match look(requests, &path).await? {
                 None => {
+                    was_ended |= told;
                     let body = body(set, &holder, None);
                     let path = format!("{folder}?fieldManager={FIELD_MANAGER}");
                     requests.send(&path, Ask::Create(&body)).await
@@ -124,7 +125,7 @@ impl Turn {
         requests.halt().after(Timestamp::now() + SAFE, LOST);
         let own = requests.unhalted();
         let renewal = renew(own.clone(), path.clone(), holder.clone(), requests.halt().clone());
-        Ok(Self { requests: own, path, holder, renewal: tokio::spawn(renewal), waited: told })
+        Ok(Self { requests: own, path, holder, renewal: tokio::spawn(renewal), was_ended })
     }
 
     /// Gives the turn back. Where that fails it ends by itself.

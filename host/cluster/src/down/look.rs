@@ -12,7 +12,6 @@ use crate::discovery::encode;
 use crate::member::Member;
 use crate::outcome::{Action, Failure};
 use crate::request::{Ask, RequestError};
-use crate::set::PART_OF;
 
 impl Run<'_> {
     /// Deletes volume claims that stateful sets made, where their namespace stays: nothing else does.
@@ -61,26 +60,44 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Whether objects of a kind are there that are not of this set.
-    pub(super) async fn has_others(&self, definition: &Member) -> Done {
+    /// Those definitions of whose kind nothing is left: with the others, objects would go that are not this set's.
+    pub(super) async fn without_others(
+        &mut self,
+        definitions: Vec<Member>,
+    ) -> Result<Vec<Member>, RequestError> {
+        let mut alone = Vec::new();
+        for definition in definitions {
+            if self.has_objects(&definition).await? {
+                self.did(definition.label(), Action::Left);
+            } else {
+                alone.push(definition);
+            }
+        }
+        Ok(alone)
+    }
+
+    /// Whether objects of a kind are there. Where that cannot be seen, they may be.
+    async fn has_objects(&self, definition: &Member) -> Done {
         let Some(text) = self.requests.find(&definition.path(), Ask::Read).await? else { return Ok(false) };
         let live: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-        let text = |pointer: &str| {
-            live.pointer(pointer).and_then(|text| text.as_str()).unwrap_or_default().to_owned()
-        };
+        let text = |pointer: &str| live.pointer(pointer).and_then(|text| text.as_str()).unwrap_or_default();
         let versions = live.pointer("/spec/versions").and_then(|list| list.as_array());
         let served = |version: &&serde_json::Value| version.get("served") == Some(&true.into());
-        let version =
-            versions.into_iter().flatten().find(served).and_then(|version| version.get("name")?.as_str());
-        let Some(version) = version else { return Ok(false) };
-        let selector = encode(&format!("{PART_OF}!={}", self.down.set.id()));
-        let (group, plural) = (text("/spec/group"), text("/spec/names/plural"));
-        let path = format!("/apis/{group}/{version}/{plural}?labelSelector={selector}&limit=1");
-        let list: Named = match self.requests.find(&path, Ask::ReadMetadata).await? {
-            Some(text) => serde_json::from_str(&text).unwrap_or_default(),
-            None => return Ok(false),
+        let version = versions.into_iter().flatten().find(served);
+        let Some(version) = version.and_then(|version| version.get("name")?.as_str()) else {
+            return Ok(false);
         };
-        Ok(list.items.is_some_and(|items| !items.is_empty()))
+        let (group, plural) = (text("/spec/group"), text("/spec/names/plural"));
+        let path = format!("/apis/{group}/{version}/{plural}?limit=1");
+        match self.requests.find(&path, Ask::ReadMetadata).await {
+            Ok(None) => Ok(false),
+            Ok(Some(text)) => {
+                let list: Option<Named> = serde_json::from_str(&text).ok();
+                Ok(list.is_none_or(|list| list.items.is_some_and(|items| !items.is_empty())))
+            }
+            Err(RequestError::Answered(_)) => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     /// Waits until the object of this uid is gone. What keeps it is told.

@@ -27,7 +27,7 @@ impl Step {
             ("", "Namespace") => Self::Namespaces,
             ("apiextensions.k8s.io", "CustomResourceDefinition") => Self::Definitions,
             ("", "PersistentVolumeClaim") => Self::Volumes,
-            ("admissionregistration.k8s.io" | "apiregistration.k8s.io", _) => Self::Routes,
+            ("admissionregistration.k8s.io", _) => Self::Routes,
             // Custom resources, wherever they are.
             _ if group.contains('.') && !group.ends_with(".k8s.io") => Self::Routes,
             _ if !member.resource.namespaced => Self::Shared,
