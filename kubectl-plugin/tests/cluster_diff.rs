@@ -130,13 +130,17 @@ fn two_renders_are_compared_without_a_cluster() {
     let run = compare();
     assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
     assert!(run.stdout.contains("/spec/replicas: 2 -> 3\nupdate 1, unchanged "), "{}", run.stdout);
-    // Production beside it: what plugins wrote is told with their names.
+    // A field that a plugin wrote is told with its name.
+    let host = before.lines().find_map(|line| line.trim().strip_prefix("- host: ")).unwrap().to_owned();
+    place.write("before.yaml", &before.replace(&format!("- host: {host}"), "- host: earlier.example.org"));
+    let run = compare();
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    let told = format!("/host: \"earlier.example.org\" -> \"{host}\" (by builtin:review-hosts)\n");
+    assert!(run.stdout.contains(&told), "{told} is not in\n{}", run.stdout);
+    // Production beside it is another set altogether.
     let prod = place.ok(&["render", "-p", &example("portal"), "--env", "prod"]);
     place.write("before.yaml", &prod);
     let run = compare();
-    assert!(
-        run.code == 1 && run.stdout.contains(" delete\n") && run.stdout.contains(" create\n"),
-        "{}",
-        run.stdout
-    );
+    let differs = run.stdout.contains(" delete\n") && run.stdout.contains(" create\n");
+    assert!(run.code == 1 && differs, "{}", run.stdout);
 }

@@ -265,6 +265,19 @@ fn reviews_that_are_over_go_and_others_stay() {
     let run = set.run(&["gc"], &["--older-than", "1s"]);
     assert_eq!(run.stdout.matches("Namespace/").count(), 1, "{}", run.stderr);
     assert!(namespaces(&set).is_empty());
+    // One that may stay for a while goes by itself when that is over, and not before.
+    let file = format!("{}/lathe.yaml", set.name);
+    let text = std::fs::read_to_string(cluster.place.path(&file)).unwrap();
+    for (expires, left) in [("1h", 1), ("1s", 0)] {
+        cluster
+            .place
+            .write(&file, &text.replace("review: true,", &format!("review: true, expires: {expires},")));
+        review(&set, "4");
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        let run = set.run(&["gc"], &[]);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        assert_eq!(namespaces(&set).len(), left, "{expires}: {}", run.stderr);
+    }
     assert_eq!(set.live_maps(), names(&["a"]), "production was touched");
 }
 

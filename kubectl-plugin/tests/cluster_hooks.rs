@@ -80,6 +80,16 @@ fn hooks_run_in_their_order_and_obey_their_policies() {
     let run = apply_with(&set, &[], &[("later", "Complete")]);
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
     assert_ne!(uid("job/later"), before);
+    cluster.ok(&["delete", "job", "later", "-n", &set.name]);
+    // Lighter ones first, and each after what it has to come after.
+    let run = apply_with(&set, &["-o", "jsonl"], &[("later", "Complete")]);
+    let place = |name: &str| {
+        let label = format!(r#""action":"ran","event":"object","object":"{name}""#);
+        run.stdout.find(&label).unwrap_or_else(|| panic!("{name} did not run: {}", run.stdout))
+    };
+    let [upgrade, later, after_all] =
+        [label("ConfigMap", "upgrade"), label("Job", "later"), label("ConfigMap", "after")];
+    assert!(place(&upgrade) < place(&later) && place(&later) < place(&after_all), "{}", run.stdout);
     assert_ne!(uid("configmap/after"), after);
     assert!(set.live_maps().contains("upgrade"));
     // Hooks that left the set are not pruned, for their policies say when they go.

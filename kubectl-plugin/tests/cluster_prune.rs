@@ -67,6 +67,21 @@ fn what_left_the_set_is_deleted_and_the_rest_is_not() {
 
 #[test]
 #[ignore = "needs a cluster: cargo xtask test"]
+fn what_others_need_goes_last() {
+    let cluster = Cluster::new();
+    let set = Set::new(&cluster, "reverse");
+    let maps: String = MANY.iter().map(|name| map(name)).collect();
+    let going = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: gone}\n---\n\
+                 apiVersion: v1\nkind: Service\nmetadata: {name: gone}\nspec: {selector: {app: a}, ports: [{port: 80}]}\n---\n";
+    set.write(&format!("{going}{}{maps}", map("gone"))).applied(&[]);
+    let told = set.write(&maps).applied(&["-o", "jsonl"]);
+    let place =
+        |kind: &str| told.find(&format!(r#""action":"deleted","event":"object","object":"{kind}/"#)).unwrap();
+    assert!(place("Service") < place("ConfigMap") && place("ConfigMap") < place("ServiceAccount"), "{told}");
+}
+
+#[test]
+#[ignore = "needs a cluster: cargo xtask test"]
 fn many_deletions_need_an_agreement() {
     let cluster = Cluster::new();
     let set = Set::new(&cluster, "agree");

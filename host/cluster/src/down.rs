@@ -304,7 +304,7 @@ impl Run<'_> {
             Err(RequestError::Answered(status)) if status.code == 403 => return Ok(Vec::new()),
             Err(error) => return Err(error),
         };
-        let list: Named = serde_json::from_str(&text).unwrap_or_default();
+        let list: Named = self.requests.parse(&text)?;
         Ok(list.items.into_iter().flatten().map(Labelled::of).collect())
     }
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Secret;
-use lathe_manifest::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::FIELD_MANAGER;
 use crate::ops;
@@ -21,7 +21,7 @@ const NAMESPACES: &str = "applyset.kubernetes.io/additional-namespaces";
 const TOOL: &str = "lathe";
 
 /// The type of a parent Secret.
-pub(crate) const TYPE: &str = "lathe.dev/set";
+const TYPE: &str = "lathe.dev/set";
 
 /// What is applied: where it came from and when. Texts are empty where nothing is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -127,29 +127,20 @@ impl Parent {
         })
     }
 
-    /// Writes the parent if it is still the one of this version (409 if not).
-    pub(crate) async fn write_over(
+    /// Writes the parent, whoever wrote it before: for who has the turn. With a version, only if it is still that one (409 if not).
+    pub(crate) async fn write(
         &self,
         requests: &Requests,
         set: &Set,
-        version: &str,
+        version: Option<&str>,
     ) -> Result<(), RequestError> {
         let path = ops::secret(&set.ops_namespace, &set.name());
         let path = format!("{path}?fieldManager={FIELD_MANAGER}&force=true");
         let mut body = self.body(set);
-        if let Some(metadata) = body.as_object_mut().and_then(|map| map.get_mut("metadata")?.as_object_mut())
-        {
-            metadata.insert("resourceVersion", version.into());
+        if let Some(version) = version {
+            body["metadata"]["resourceVersion"] = version.into();
         }
-        requests.send(&path, Ask::Apply(&json::to_string(&body))).await.map(drop)
-    }
-
-    /// Writes the parent, whoever wrote it before. Only who has the turn does that.
-    pub(crate) async fn write(&self, requests: &Requests, set: &Set) -> Result<(), RequestError> {
-        let path = ops::secret(&set.ops_namespace, &set.name());
-        let path = format!("{path}?fieldManager={FIELD_MANAGER}&force=true");
-        let body = json::to_string(&self.body(set));
-        requests.send(&path, Ask::Apply(&body)).await.map(drop)
+        requests.send(&path, Ask::Apply(&body.to_string())).await.map(drop)
     }
 
     fn body(&self, set: &Set) -> Value {
@@ -170,40 +161,23 @@ impl Parent {
         annotations.extend(self.begun_at.clone().map(|at| (BEGUN_AT.to_owned(), at)));
         annotations.extend(self.expires.clone().map(|at| (EXPIRES.to_owned(), at)));
         annotations.extend(self.absent.clone().map(|since| (ABSENT.to_owned(), since)));
-        let metadata = map([
-            ("annotations", texts(annotations)),
-            ("labels", texts(labels)),
-            ("name", set.name().as_str().into()),
-            ("namespace", set.ops_namespace.as_str().into()),
-        ]);
-        map([
-            ("apiVersion", "v1".into()),
-            ("kind", "Secret".into()),
-            ("metadata", metadata),
-            ("type", TYPE.into()),
-        ])
+        json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "annotations": annotations,
+                "labels": labels,
+                "name": set.name(),
+                "namespace": set.ops_namespace,
+            },
+            "type": TYPE,
+        })
     }
 }
 
 /// The name of a kind in the parent.
 pub(crate) fn group_kind(group: &str, kind: &str) -> String {
     if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") }
-}
-
-fn map<const N: usize>(entries: [(&str, Value); N]) -> Value {
-    let mut map = Map::new();
-    for (name, value) in entries {
-        map.insert(name, value);
-    }
-    Value::Object(map)
-}
-
-fn texts(entries: BTreeMap<String, String>) -> Value {
-    let mut map = Map::new();
-    for (name, value) in entries {
-        map.insert(name, value.as_str().into());
-    }
-    Value::Object(map)
 }
 
 #[cfg(test)]
@@ -234,7 +208,7 @@ mod tests {
             expires: Some("2026-02-02T00:00:00Z".into()),
             absent: None,
         };
-        let mut text = json::to_string(&parent.body(&set));
+        let mut text = parent.body(&set).to_string();
         let read = |text: &str| Parent::of(&serde_json::from_str(text).unwrap());
         assert_eq!(read(&text), Ok(parent));
         assert!(

@@ -264,10 +264,7 @@ async fn pages(requests: &Requests, path: &str, selector: &str) -> Result<Vec<Ob
     loop {
         let path = format!("{path}?{selector}&limit={PAGE}{after}");
         let Some(text) = requests.find(&path, Ask::ReadMetadata).await? else { return Ok(metas) };
-        let list: List = serde_json::from_str(&text).map_err(|_| RequestError::Unreachable {
-            server: requests.server().to_owned(),
-            why: "its answer is no list".to_owned(),
-        })?;
+        let list: List = requests.parse(&text)?;
         metas.extend(list.items.into_iter().flatten().map(|item| item.metadata));
         match list.metadata.r#continue.filter(|token| !token.is_empty()) {
             Some(token) => after = format!("&continue={}", encode(&token)),

@@ -102,6 +102,10 @@ impl Members {
             Ok(found) => found,
             Err(RequestError::Answered(status)) if status.code == 403 && self.binds && !self.is_blind => {
                 self.is_blind = true;
+                if run.apply.dry_run {
+                    let told = "what left the set is not told: the right to look for it comes with a binding of the set";
+                    run.outcome.warnings.push(told.to_owned());
+                }
                 return Ok(());
             }
             Err(RequestError::Answered(status)) => {
@@ -195,7 +199,7 @@ impl Members {
         parent.kinds.extend(self.kinds.iter().cloned());
         parent.namespaces.extend(self.namespaces.iter().cloned());
         run.has_record = true;
-        parent.write(&run.requests, &managed.set).await?;
+        parent.write(&run.requests, &managed.set, None).await?;
         self.parent = parent;
         Ok(())
     }
@@ -237,7 +241,7 @@ impl Members {
             parent.namespaces.insert(member.namespace().to_owned());
         }
         parent.namespaces.remove("");
-        parent.write(&run.requests, &managed.set).await
+        parent.write(&run.requests, &managed.set, None).await
     }
 }
 

@@ -7,6 +7,7 @@ use http::Method;
 use jiff::Timestamp;
 use kube::Client;
 use kube::core::Status;
+use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep};
 
 use crate::connect::{Cluster, told};
@@ -161,10 +162,6 @@ impl Requests {
         self.client.clone()
     }
 
-    pub(crate) fn server(&self) -> &str {
-        &self.server
-    }
-
     /// The answer's text.
     pub(crate) async fn send(&self, path: &str, ask: Ask<'_>) -> Result<String, RequestError> {
         let mut attempt = 1;
@@ -219,6 +216,14 @@ impl Requests {
             Err(RequestError::Answered(status)) if status.code == 404 => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// An answer as what was asked for. One that is something else must not pass for one that holds nothing.
+    pub(crate) fn parse<T: DeserializeOwned>(&self, text: &str) -> Result<T, RequestError> {
+        serde_json::from_str(text).map_err(|_| RequestError::Unreachable {
+            server: self.server.clone(),
+            why: "its answer is not what was asked for".to_owned(),
+        })
     }
 
     /// What is at a path, if there is something, and what time it is for the server.

@@ -63,10 +63,7 @@ pub async fn sets(
     let selector = ops::selector(std::iter::once((ID, None)).chain(named));
     let path = format!("{}?{selector}", ops::secret(ops_namespace, ""));
     let text = requests.send(&path, Ask::Read).await?;
-    let list: List = serde_json::from_str(&text).map_err(|_| RequestError::Unreachable {
-        server: requests.server().to_owned(),
-        why: "its answer is no list of Secrets".to_owned(),
-    })?;
+    let list: List = requests.parse(&text)?;
     let is_it = |found: &Found| {
         let is = |own: &str, wanted: Option<&str>| wanted.is_none_or(|wanted| own == wanted);
         let Set { project: own, environment: name, review: id, .. } = &found.set;
@@ -98,7 +95,7 @@ pub async fn labelled_environments(
         Err(RequestError::Answered(status)) if status.code == 403 => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let list: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let list: serde_json::Value = Requests::of(cluster).parse(&text)?;
     let items = list.get("items").and_then(|items| items.as_array());
     let names = items
         .into_iter()
@@ -136,7 +133,7 @@ impl Found {
     /// is noted.
     pub async fn note_absent(&self, cluster: &Cluster, since: Option<&str>) -> Result<(), RequestError> {
         let parent = Parent { absent: since.map(ToOwned::to_owned), ..self.parent.clone() };
-        match parent.write_over(&Requests::of(cluster), &self.set, &self.version).await {
+        match parent.write(&Requests::of(cluster), &self.set, Some(&self.version)).await {
             Err(RequestError::Answered(status)) if status.code == 409 => Ok(()),
             written => written,
         }

@@ -155,8 +155,10 @@ pub(crate) fn failure(outcome: Outcome, mask: &Mask, [partly, nothing]: [&str; 2
         return failure;
     }
     let of = |cause: Cause| outcome.failures.iter().any(|failure| failure.cause == cause);
-    let secret = |failure: &lathe_cluster::Failure| failure.object.starts_with("Secret/");
-    if of(Cause::Immutable) && outcome.failures.iter().any(secret) {
+    let secret = |failure: &lathe_cluster::Failure| {
+        failure.cause == Cause::Immutable && failure.object.starts_with("Secret/")
+    };
+    if outcome.failures.iter().any(secret) {
         failure.with_hint("an immutable Secret cannot be changed: give it another name, or delete it first")
     } else if of(Cause::Immutable) {
         failure

@@ -26,6 +26,7 @@ pub(crate) fn run(flags: &cli::Diff, settings: &Settings) -> anyhow::Result<()> 
     }
     let wanted = wanted::find(&ask, settings)?;
     let outcome = plan(&wanted, settings)?;
+    outcome.warnings.iter().for_each(|warning| console::warn(warning));
     let diff = diff(&outcome, &wanted);
     let whole = outcome.failures.is_empty() && outcome.lost.is_none();
     if let Some(program) = variable("KUBECTL_EXTERNAL_DIFF").filter(|_| whole) {

@@ -34,8 +34,7 @@ impl Run<'_> {
                 continue;
             }
             let path = format!("/api/v1/namespaces/{}/persistentvolumeclaims", encode(member.namespace()));
-            let list: Named =
-                serde_json::from_str(&self.requests.send(&path, Ask::Read).await?).unwrap_or_default();
+            let list: Named = self.requests.parse(&self.requests.send(&path, Ask::Read).await?)?;
             let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
             let is_made = |name: &str| {
                 prefixes.iter().any(|prefix| name.strip_prefix(prefix.as_str()).is_some_and(is_number))
