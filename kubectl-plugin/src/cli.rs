@@ -1,5 +1,6 @@
 //! The command line's types, and nothing else.
 
+mod aai;
 mod cluster;
 mod plugin;
 mod review;
@@ -7,7 +8,11 @@ mod secrets;
 
 use std::path::PathBuf;
 
-pub(crate) use cluster::{Apply, ApplyFormat, Diff, DiffFormat, Down, DryRun, Gc, SetPlace, Status};
+pub(crate) use aai::{
+    Aai, AaiDeregister, AaiGc, AaiImport, AaiList, AaiPlace, AaiRotate, AaiShow, AaiSync, AaiTarget,
+    AaiTestLogin, ClientFlags, ShowFormat,
+};
+pub(crate) use cluster::{Apply, ApplyFormat, Diff, DiffFormat, Down, DryRun, Gc, Holder, SetPlace, Status};
 pub(crate) use plugin::{
     Build, Bundle, Inspect, Language, LimitFlags, New, Plugin, Pull, Push, Run, Test, Types,
 };
@@ -130,6 +135,9 @@ pub(crate) enum Command {
     /// Look at review environments, propose pipelines for them, and lease hosts of a pool
     #[command(subcommand)]
     Review(Review),
+    /// Register login clients, look at them, and take them back
+    #[command(subcommand)]
+    Aai(Aai),
     /// Look up references to secrets
     #[command(subcommand)]
     Secrets(Secrets),

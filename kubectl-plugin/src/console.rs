@@ -13,6 +13,8 @@ use lathe_pipeline::Problem;
 pub(crate) const USAGE: u8 = 2;
 /// Refused: input, policy, leak, plugin, secret.
 pub(crate) const REFUSED: u8 = 3;
+/// It waits for somebody's approval.
+pub(crate) const PENDING: u8 = 4;
 /// Some of it is on the cluster, some of it is not.
 pub(crate) const PARTLY: u8 = 5;
 
@@ -45,6 +47,11 @@ impl Failure {
     /// Some was done and some was not.
     pub(crate) fn partly(summary: impl Into<String>) -> Self {
         Self { code: PARTLY, summary: summary.into(), problems: Vec::new(), hint: None }
+    }
+
+    /// It waits for somebody's approval.
+    pub(crate) fn pending(summary: impl Into<String>) -> Self {
+        Self { code: PENDING, summary: summary.into(), problems: Vec::new(), hint: None }
     }
 
     pub(crate) fn with_problems(self, problems: Vec<String>) -> Self {

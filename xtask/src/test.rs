@@ -35,6 +35,13 @@ impl Soak {
         command.env("LATHE_SOAK", self.rounds.to_string()).env("LATHE_SEED", self.seed.to_string());
         command.env("LATHE_TEST_KUBECONFIG", cluster.kubeconfig());
         command.env("LATHE_TEST_KUBECTL", cluster.kubectl());
+        process::run(command)?;
+        let mut command = ignored("kubectl-lathe", "aai_killed");
+        command.arg("killed_at_random");
+        command.env("LATHE_SOAK", self.rounds.to_string()).env("LATHE_SEED", self.seed.to_string());
+        command.env("LATHE_TEST_KUBECONFIG", cluster.kubeconfig());
+        command.env("LATHE_TEST_KUBECTL", cluster.kubectl());
+        command.env("LATHE_TEST_KEYCLOAK", tools::KEYCLOAK.folder()?);
         process::run(command)
     }
 }
@@ -62,7 +69,7 @@ const TIERS: &[Tier] = &[
         run: readers,
     },
     Tier {
-        name: "a real API server",
+        name: "a real API server, and Keycloak beside it",
         needs: "`cargo xtask tools`",
         is_there: || [&tools::ETCD, &tools::KUBERNETES].iter().all(|module| module.is_built()),
         run: on_cluster,
@@ -156,6 +163,10 @@ fn on_cluster() -> anyhow::Result<()> {
     process::run(ignored("xtask", "cluster"))?;
     let cluster = Cluster::start()?;
     let mut tests: Vec<&str> = CLUSTER_TESTS.to_vec();
+    let keycloak = tools::KEYCLOAK.is_built();
+    if keycloak {
+        tests.extend(KEYCLOAK_TESTS);
+    }
     let stores = tools::SOPS.is_built() && tools::OPENBAO.is_built();
     if stores {
         tests.push("cluster_secrets");
@@ -164,6 +175,9 @@ fn on_cluster() -> anyhow::Result<()> {
         let mut command = ignored("kubectl-lathe", test);
         if stores {
             command = with_stores(command)?;
+        }
+        if keycloak {
+            command.env("LATHE_TEST_KEYCLOAK", tools::KEYCLOAK.folder()?);
         }
         command.env("LATHE_TEST_KUBECONFIG", cluster.kubeconfig());
         command.env("LATHE_TEST_KUBECTL", cluster.kubectl());
@@ -174,6 +188,7 @@ fn on_cluster() -> anyhow::Result<()> {
 
 /// What is tried on a cluster, each in namespaces of its own.
 const CLUSTER_TESTS: &[&str] = &[
+    "aai_cluster",
     "cluster",
     "cluster_diff",
     "cluster_down",
@@ -187,6 +202,9 @@ const CLUSTER_TESTS: &[&str] = &[
     "cluster_server",
     "cluster_sets",
 ];
+
+/// What is tried on a cluster with Keycloak beside it.
+const KEYCLOAK_TESTS: &[&str] = &["aai_keycloak", "aai_killed", "aai_observed", "aai_sync"];
 
 fn languages() -> anyhow::Result<()> {
     let mut command = ignored("kubectl-lathe", "languages");

@@ -5,6 +5,7 @@
 
 mod cargo;
 mod go;
+mod keycloak;
 mod script;
 
 use std::fs::{self, File};
@@ -18,6 +19,7 @@ use crate::process::{self, root};
 
 pub(crate) use cargo::{CARGO_DENY, MDBOOK};
 pub(crate) use go::{ETCD, HELM, KRM_FUNCTION, KUBERNETES, KUSTOMIZE, ORACLE, REGISTRY, SOPS};
+pub(crate) use keycloak::KEYCLOAK;
 pub(crate) use script::{OPENBAO, PYYAML, YAML_1_2};
 
 /// Below this, a build could fill the disk of a machine that others use too.
@@ -79,7 +81,7 @@ pub(crate) trait Tool {
 
 /// Builds what is missing, one at a time.
 pub(crate) fn run() -> anyhow::Result<()> {
-    let all: [&dyn Tool; 12] = [
+    let all: [&dyn Tool; 13] = [
         &ORACLE,
         &ETCD,
         &KUBERNETES,
@@ -88,6 +90,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         &KRM_FUNCTION,
         &SOPS,
         &OPENBAO,
+        &KEYCLOAK,
         &PYYAML,
         &YAML_1_2,
         &CARGO_DENY,

@@ -1,12 +1,14 @@
 //! One apply: what is asked for, and who is told of it.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use lathe_manifest::Object;
 
 use crate::connect::Cluster;
 use crate::inventory::Applied;
-use crate::outcome::{Action, Outcome};
+use crate::outcome::{Action, Failure, Outcome};
 use crate::owner::Owner;
 use crate::request::{Halt, Requests};
 use crate::run::Run;
@@ -37,12 +39,25 @@ pub struct Apply<'a> {
     pub timeout: Duration,
     /// A Secret that the objects were made from: it must not have changed since.
     pub made_from: Option<MadeFrom>,
+    /// What has to be done between namespaces and workloads: login clients, whose Secrets workloads read.
+    pub clients: Option<&'a dyn Errand>,
     /// The set that the objects are; what left it is deleted. `None` where nobody keeps an inventory.
     pub set: Option<Managed<'a>>,
     /// Ends the run at the next safe point.
     pub halt: Halt,
     /// Is told what happens while it does.
     pub tell: &'a dyn Fn(Event<'_>),
+}
+
+/// Something that is done for a run while it has the turn.
+pub trait Errand {
+    /// Does it; tells whether it changed anything, and what failed.
+    fn run(&self) -> Pin<Box<dyn Future<Output = (bool, Vec<Failure>)> + '_>>;
+
+    /// Does what has to wait until all else is done.
+    fn after(&self) -> Pin<Box<dyn Future<Output = Vec<Failure>> + '_>> {
+        Box::pin(async { Vec::new() })
+    }
 }
 
 /// A Secret as it was read while the objects were made.

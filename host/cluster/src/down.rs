@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::answer;
-use crate::apply::Event;
+use crate::apply::{Errand, Event};
 use crate::connect::Cluster;
 use crate::discovery::{Known, encode};
 use crate::inventory::Parent;
@@ -43,6 +43,8 @@ pub struct Down<'a> {
     pub patience: Duration,
     /// How long all of it may take.
     pub timeout: Duration,
+    /// What goes first: login clients. What of that fails is told, and keeps nothing else.
+    pub clients: Option<&'a dyn Errand>,
     /// Ends the run at the next safe point.
     pub halt: Halt,
     /// Is told what happens while it does.
@@ -57,6 +59,9 @@ struct Run<'a> {
     entries: Vec<Entry>,
     failures: Vec<Failure>,
     warnings: Vec<String>,
+    /// What failed and keeps nothing else.
+    aside: Vec<Failure>,
+    stays: bool,
 }
 
 /// Whether a step came to its end.
@@ -67,13 +72,15 @@ impl Down<'_> {
     pub async fn run(&self, cluster: &Cluster) -> Outcome {
         let requests = Requests::with(cluster, self.halt.clone());
         let (entries, failures, warnings) = (Vec::new(), Vec::new(), Vec::new());
-        let mut run = Run { down: self, requests, until: Instant::now(), entries, failures, warnings };
+        let (until, aside, stays) = (Instant::now(), Vec::new(), false);
+        let mut run = Run { down: self, requests, until, entries, failures, warnings, aside, stays };
         let lost = run.all().await.err();
-        let Run { entries, mut failures, warnings, .. } = run;
+        let Run { entries, mut failures, warnings, aside, stays, .. } = run;
+        failures.extend(aside);
         failures.sort();
         let changed = entries.iter().any(|entry| entry.action == Action::Deleted);
         let missing = rights::missing(&Requests::of(cluster), &failures).await;
-        Outcome { entries, failures, lost, changed, warnings, missing, ..Outcome::default() }
+        Outcome { entries, failures, lost, changed, warnings, stays, missing, ..Outcome::default() }
     }
 }
 
@@ -167,6 +174,7 @@ impl Run<'_> {
         }
         if self.down.seen.as_ref().is_some_and(|seen| seen.parent != parent) {
             self.warnings.push(format!("{}: it was changed meanwhile, and stays", set.label()));
+            self.stays = true;
             return Ok(false);
         }
         let (labelled, without): (Vec<_>, Vec<_>) =
@@ -178,6 +186,11 @@ impl Run<'_> {
             );
             self.failures.push(Failure::new(format!("Namespace/{name}"), told));
             return Ok(false);
+        }
+        if let Some(errand) = self.down.clients {
+            // While the environment is still there to be taken down again.
+            let (_, failures) = errand.run().await;
+            self.aside.extend(failures);
         }
         let mut own: BTreeMap<String, String> =
             labelled.into_iter().map(|labelled| (labelled.name, labelled.uid)).collect();

@@ -85,7 +85,7 @@ pub(crate) struct Parent {
 
 const BEGUN: &str = "lathe.dev/begun";
 const BEGUN_AT: &str = "lathe.dev/begun-at";
-const EXPIRES: &str = "lathe.dev/expires";
+pub(crate) const EXPIRES: &str = "lathe.dev/expires";
 const ABSENT: &str = "lathe.dev/absent";
 
 impl Parent {

@@ -4,7 +4,9 @@
 //! slot, and a review that asks from two places at the same time is told one slot in both.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams, Preconditions};
@@ -12,12 +14,16 @@ use lathe_manifest::digest;
 
 use crate::FIELD_MANAGER;
 use crate::connect::Cluster;
+use crate::inventory::EXPIRES;
 use crate::ops;
 use crate::request::{Ask, RequestError, Requests};
 use crate::set::{ENVIRONMENT, PROJECT, REVIEW, Set};
 
 const TYPE: &str = "lathe.dev/lease";
 const SLOT: &str = "lathe.dev/slot";
+
+/// How the names of Secrets begin that say which slot a review has.
+const OF_REVIEW: &str = "lathe-lease-of-";
 
 /// How often a lease looks again at what others have done meanwhile.
 const TURNS: usize = 8;
@@ -34,6 +40,57 @@ pub struct Pool<'a> {
     pub environment: &'a str,
     /// The slots, in the order in which they are taken.
     pub slots: &'a [String],
+    /// How long a lease lasts whose review is not on the cluster; for good where it is `None`. Who takes it again makes it last as
+    /// long from then on.
+    pub lasts: Option<Duration>,
+}
+
+/// Gives back the leases of a project that have run out and whose review is not on the cluster. Says which slots they were.
+pub async fn end_leases(
+    cluster: &Cluster,
+    namespace: &str,
+    project: &str,
+) -> Result<BTreeSet<String>, RequestError> {
+    let requests = Requests::of(cluster);
+    let secrets: Api<Secret> = Api::namespaced(cluster.client.clone(), namespace);
+    let list = secrets.list(&ListParams::default().labels(&format!("{PROJECT}={project}"))).await;
+    let list = list.map_err(|error| requests.error(error))?;
+    let mut ended = BTreeSet::new();
+    let mut over: Vec<(Held, Set)> = Vec::new();
+    for secret in list.items.into_iter().filter(|secret| secret.type_.as_deref() == Some(TYPE)) {
+        let label = |name: &str| secret.metadata.labels.as_ref()?.get(name).cloned();
+        let Some(environment) = label(ENVIRONMENT) else { continue };
+        let Some(held) = Held::of(secret) else { continue };
+        let is_over = held.expires.is_some_and(|expires| expires < Timestamp::now());
+        let set = Set {
+            project: project.to_owned(),
+            environment,
+            review: held.review.clone(),
+            ops_namespace: namespace.to_owned(),
+        };
+        if is_over && requests.find(&ops::secret(namespace, &set.name()), Ask::Read).await?.is_none() {
+            // Of environments that others apply, login clients tell.
+            let labels: Vec<String> =
+                set.labels().iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let own = secrets.list(&ListParams::default().labels(&labels.join(","))).await;
+            let own = own.map_err(|error| requests.error(error))?;
+            let other = |secret: &Secret| {
+                let is_own = secret.metadata.labels.as_ref().and_then(|labels| labels.get(REVIEW))
+                    == Some(&set.review);
+                is_own && secret.type_.as_deref() != Some(TYPE)
+            };
+            if !own.items.iter().any(other) {
+                over.push((held, set));
+            }
+        }
+    }
+    // The slot first: a run that takes it again in between makes its Secret anew, which this one does not delete.
+    over.sort_by_key(|(held, _)| held.name.starts_with(OF_REVIEW));
+    for (held, _) in over {
+        held.delete(&secrets, &requests).await?;
+        ended.insert(held.slot);
+    }
+    Ok(ended)
 }
 
 /// Gives back what a review holds of a pool, when its environment is no more.
@@ -64,8 +121,40 @@ pub(crate) async fn forget(requests: &Requests, set: &Set) -> Result<(), Request
 struct Held {
     name: String,
     uid: Option<String>,
+    /// As it was when it was read: one that was renewed since is not deleted.
+    version: Option<String>,
     review: String,
     slot: String,
+    /// Until when it lasts, if not for good.
+    expires: Option<Timestamp>,
+}
+
+impl Held {
+    fn of(secret: Secret) -> Option<Self> {
+        let ObjectMeta { name, uid, resource_version, labels, annotations, .. } = secret.metadata;
+        let mut labels = labels.unwrap_or_default();
+        let expires = annotations.and_then(|all| all.get(EXPIRES)?.parse().ok());
+        Some(Self {
+            name: name?,
+            uid,
+            version: resource_version,
+            review: labels.remove(REVIEW)?,
+            slot: labels.remove(SLOT)?,
+            expires,
+        })
+    }
+
+    async fn delete(&self, secrets: &Api<Secret>, requests: &Requests) -> Result<(), RequestError> {
+        let resource_version = self.version.clone().filter(|_| self.expires.is_some());
+        let preconditions = Some(Preconditions { uid: self.uid.clone(), resource_version });
+        let parameters = DeleteParams { preconditions, ..DeleteParams::default() };
+        match secrets.delete(&self.name, &parameters).await {
+            Ok(_) => Ok(()),
+            // Somebody else gave it back, or has it now.
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
+            Err(error) => Err(requests.error(error)),
+        }
+    }
 }
 
 impl Pool<'_> {
@@ -82,6 +171,9 @@ impl Pool<'_> {
                 if slots().any(|held| held.slot == own.slot) {
                     for more in slots().filter(|held| held.slot != own.slot) {
                         self.delete(more).await?;
+                    }
+                    for held in slots().filter(|held| held.slot == own.slot).chain([own]) {
+                        self.renew(held).await?;
                     }
                     return Ok(Some(own.slot.clone()));
                 }
@@ -101,8 +193,12 @@ impl Pool<'_> {
                 Some(slot) => {
                     self.create(&self.name_of_review(review), review, &slot).await?;
                 }
-                // Of slots that are all taken, one may have been taken for this review just now.
-                None if turn > 0 => return Ok(None),
+                // Of slots that are all taken, one may have been taken for this review just now, or have run out.
+                None if turn > 0
+                    && end_leases(self.cluster, self.namespace, self.project).await?.is_empty() =>
+                {
+                    return Ok(None);
+                }
                 None => {}
             }
         }
@@ -139,12 +235,7 @@ impl Pool<'_> {
         let list = self.secrets().list(&ListParams::default().labels(&selector)).await;
         let list = list.map_err(|error| self.requests().error(error))?;
         let leases = list.items.into_iter().filter(|secret| secret.type_.as_deref() == Some(TYPE));
-        let read = |secret: Secret| {
-            let ObjectMeta { name, uid, labels, .. } = secret.metadata;
-            let mut labels = labels.unwrap_or_default();
-            Some(Held { name: name?, uid, review: labels.remove(REVIEW)?, slot: labels.remove(SLOT)? })
-        };
-        Ok(leases.filter_map(read).collect())
+        Ok(leases.filter_map(Held::of).collect())
     }
 
     fn name_of_slot(&self, slot: &str) -> String {
@@ -152,7 +243,7 @@ impl Pool<'_> {
     }
 
     fn name_of_review(&self, review: &str) -> String {
-        format!("lathe-lease-of-{}", self.hash(review))
+        format!("{OF_REVIEW}{}", self.hash(review))
     }
 
     fn hash(&self, review: &str) -> String {
@@ -166,8 +257,9 @@ impl Pool<'_> {
             [(PROJECT, self.project), (ENVIRONMENT, self.environment), (REVIEW, review), (SLOT, slot)];
         let labels: BTreeMap<String, String> =
             labels.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let metadata =
-            ObjectMeta { name: Some(name.to_owned()), labels: Some(labels), ..ObjectMeta::default() };
+        let annotations = self.until().map(|until| BTreeMap::from([(EXPIRES.to_owned(), until)]));
+        let (name, labels) = (Some(name.to_owned()), Some(labels));
+        let metadata = ObjectMeta { name, labels, annotations, ..ObjectMeta::default() };
         let secret = Secret { metadata, type_: Some(TYPE.to_owned()), ..Secret::default() };
         let parameters =
             PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
@@ -185,13 +277,26 @@ impl Pool<'_> {
     }
 
     async fn delete(&self, held: &Held) -> Result<(), RequestError> {
-        let preconditions = Some(Preconditions { uid: held.uid.clone(), resource_version: None });
-        let parameters = DeleteParams { preconditions, ..DeleteParams::default() };
-        match self.secrets().delete(&held.name, &parameters).await {
-            Ok(_) => Ok(()),
-            // Somebody else gave it back, and maybe another review took it since.
-            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
-            Err(error) => Err(self.requests().error(error)),
+        held.delete(&self.secrets(), &self.requests()).await
+    }
+
+    /// Until when a lease of this moment lasts.
+    fn until(&self) -> Option<String> {
+        let until = Timestamp::now().checked_add(self.lasts?).unwrap_or(Timestamp::MAX);
+        Some(until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+    }
+
+    /// Makes a lease last from now on.
+    async fn renew(&self, held: &Held) -> Result<(), RequestError> {
+        let patch = serde_json::json!([
+            {"op": "test", "path": "/metadata/uid", "value": held.uid},
+            {"op": "add", "path": "/metadata/annotations", "value": self.until().map(|until| BTreeMap::from([(EXPIRES, until)])).unwrap_or_default()},
+        ]);
+        let path = ops::secret(self.namespace, &held.name);
+        match self.requests().find(&path, Ask::Patch(&patch.to_string())).await {
+            // Somebody gave it back in between; the next turn sees that.
+            Err(RequestError::Answered(status)) if status.code == 422 => Ok(()),
+            renewed => renewed.map(drop),
         }
     }
 

@@ -36,6 +36,7 @@ mod secret;
 mod set;
 mod sets;
 mod stage;
+mod state_secret;
 pub mod status;
 mod takeover;
 mod target;
@@ -43,17 +44,19 @@ mod turn;
 mod wait;
 
 pub use access::Access;
-pub use apply::{Apply, Deletions, Event, MadeFrom, Managed};
+pub use apply::{Apply, Deletions, Errand, Event, MadeFrom, Managed};
 pub use connect::{Cluster, ConnectError, connect};
 pub use down::Down;
 pub use inventory::Applied;
 pub use k8s_openapi::api::core::v1::Secret;
-pub use lease::Pool;
+pub use lease::{Pool, end_leases};
 pub use outcome::{Action, Cause, Difference, Entry, Failure, Outcome};
 pub use owner::Owner;
 pub use request::{Halt, RequestError};
 pub use set::Set;
 pub use sets::{Found, MemberHealth, labelled_environments, sets};
+pub use state_secret::{ClientSecret, StateSecret, StateSecrets};
+pub use turn::in_turn;
 
 /// The field manager of everything that Lathe applies. It does not start with `kubectl`, because Flux takes the fields
 /// of such managers over.

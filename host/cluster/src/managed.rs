@@ -47,7 +47,7 @@ impl Run<'_> {
         if now.and_then(|secret| secret.metadata.resource_version) != from.version {
             let label = format!("Secret/{}/{}", from.namespace, from.name);
             let told = "another run has changed what is generated since this one read it; run it again";
-            self.outcome.failures.push(Failure::new(label, told.to_owned()));
+            self.outcome.failures.push(Failure::new(label, told.to_owned()).of(Cause::Stale));
         }
         Ok(())
     }

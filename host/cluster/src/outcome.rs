@@ -55,6 +55,10 @@ pub enum Cause {
     Foreign,
     /// Who asks lacks a right.
     Rights,
+    /// It waits for somebody's approval.
+    Pending,
+    /// What the objects were made from has changed meanwhile: making them anew helps.
+    Stale,
 }
 
 /// One object that the server, or its own manifest, keeps from being applied.
@@ -71,8 +75,15 @@ pub struct Failure {
 }
 
 impl Failure {
-    pub(crate) fn new(object: String, message: String) -> Self {
+    /// A failure of no special kind.
+    pub fn new(object: String, message: String) -> Self {
         Self { object, message, cause: Cause::Other, later: None }
+    }
+
+    /// The same, of this kind.
+    #[must_use]
+    pub fn of(self, cause: Cause) -> Self {
+        Self { cause, ..self }
     }
 }
 
@@ -93,6 +104,8 @@ pub struct Outcome {
     pub differences: Vec<Difference>,
     /// Digest of what would be deleted, to agree to; empty where nothing would.
     pub plan: String,
+    /// Whether what was to be taken down stays: it was changed meanwhile.
+    pub stays: bool,
     /// Rights that are missing where failures are about rights, a line for each place.
     pub missing: Vec<String>,
 }

@@ -145,6 +145,16 @@ impl<'a> Run<'a> {
         }
         members.begin(self).await?;
         self.stage(foundation).await?;
+        if self.outcome.failures.is_empty()
+            && let Some(errand) = self.apply.clients
+        {
+            let (changed, failures) = errand.run().await;
+            self.outcome.changed |= changed;
+            self.outcome.failures.extend(failures);
+            if !self.outcome.failures.is_empty() {
+                return Ok(());
+            }
+        }
         if self.outcome.failures.is_empty() && !later.is_empty() {
             self.await_kinds(&later).await?;
             let (more, refused) = self.plan(std::mem::take(&mut later)).await?;
@@ -170,6 +180,12 @@ impl<'a> Run<'a> {
         members.look_again(self, &known).await?;
         self.run_hooks(&hooks, Moment::After).await?;
         self.await_all(&applied).await?;
+        if self.outcome.failures.is_empty()
+            && let Some(errand) = self.apply.clients
+        {
+            let failures = errand.after().await;
+            self.outcome.failures.extend(failures);
+        }
         members.end(self).await
     }
 

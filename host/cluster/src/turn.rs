@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use crate::FIELD_MANAGER;
+use crate::connect::Cluster;
 use crate::ops;
 use crate::request::{Ask, Halt, RequestError, Requests};
 use crate::set::Set;
@@ -56,6 +57,34 @@ pub(crate) struct Turn {
     renewal: JoinHandle<()>,
     /// Whether a run that was waited for ended with the set itself: only a `down` takes the Lease away.
     pub(crate) was_ended: bool,
+}
+
+/// Does something with a set while no other run changes it. Where the set has no record, nothing is left of the turn.
+pub async fn in_turn<T>(
+    cluster: &Cluster,
+    set: &Set,
+    holder: String,
+    patience: Duration,
+    halt: &Halt,
+    wait: &dyn Fn(&str),
+    work: impl AsyncFnOnce() -> T,
+) -> Result<T, RequestError> {
+    let requests = Requests::with(cluster, halt.clone());
+    let turn = match Turn::take(&requests, set, holder, patience, wait).await {
+        Ok(turn) => turn,
+        Err(NoTurn::Request(error)) => return Err(error),
+        Err(NoTurn::Taken { holder }) => {
+            let told = format!("another run has {}, and did not end in time: {holder}", set.label());
+            return Err(RequestError::Answered(Box::new(kube::core::Status::failure(&told, "Conflict"))));
+        }
+    };
+    let done = work().await;
+    let record = requests.unhalted().find(&ops::secret(&set.ops_namespace, &set.name()), Ask::Read).await;
+    match record {
+        Ok(None) => drop(turn.end().await),
+        _ => turn.give_back().await,
+    }
+    Ok(done)
 }
 
 /// What is there of the Lease.
@@ -142,10 +171,20 @@ impl Turn {
         }
     }
 
-    /// Gives it back for good: what it was about is no more.
+    /// Gives it back for good: what it was about is no more. A turn that somebody else has by now stays theirs.
     pub(crate) async fn end(self) -> Result<(), RequestError> {
         self.renewal.abort();
-        self.requests.find(&self.path, Ask::Delete("{}")).await.map(drop)
+        let Some(seen) = look(&self.requests, &self.path).await? else { return Ok(()) };
+        if seen.holder != self.holder {
+            return Ok(());
+        }
+        let options = json!({
+            "kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"resourceVersion": seen.version},
+        });
+        match self.requests.find(&self.path, Ask::Delete(&options.to_string())).await {
+            Err(RequestError::Answered(status)) if status.code == 409 => Ok(()),
+            deleted => deleted.map(drop),
+        }
     }
 }
 

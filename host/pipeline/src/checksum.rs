@@ -54,6 +54,18 @@ pub(crate) fn stamp(entries: &mut [Entry], output: &Output<'_>, namespace: &str)
     Ok(())
 }
 
+/// Whether the pods of a workload, which may be made anew, read a Secret of this name.
+pub fn reads_secret(object: &Object, secret: &str) -> bool {
+    if object.group() != "apps" || !WORKLOADS.contains(&object.kind()) {
+        return false;
+    }
+    let mut names = BTreeSet::new();
+    if let Some(pod) = object.value.get("spec").and_then(|spec| spec.get("template")?.get("spec")) {
+        read_by(pod, &mut names);
+    }
+    names.contains(secret)
+}
+
 /// The values of a Secret, by what they are in the end: `stringData` wins.
 fn values(secret: &Object) -> Value {
     let mut all = Map::new();

@@ -1,9 +1,9 @@
 //! A plugin's calls during one transform, led to the tables of secrets and intents.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use lathe_aai::{Declared, IntentError};
+use lathe_aai::{Declared, IntentError, IssuerSpec};
 use lathe_runtime::capability::{self, Binding};
 use lathe_secrets::{Encoding, Seal};
 
@@ -63,6 +63,8 @@ pub(crate) struct Clients {
     pub(crate) intents: Arc<Mutex<Intents>>,
     /// Project, environment and review.
     pub(crate) identity: Vec<String>,
+    /// The pipeline's issuers.
+    pub(crate) issuers: BTreeMap<String, IssuerSpec>,
     pub(crate) recorder: Option<Recorder>,
     /// Which part of the request this is.
     pub(crate) part: usize,
@@ -84,7 +86,7 @@ impl Clients {
     fn bind(&self, intent: &str) -> Binding {
         let identity: Vec<&str> = self.identity.iter().map(String::as_str).collect();
         let mut intents = lock(&self.intents);
-        match Declared::parse(intent, &identity) {
+        match Declared::parse(intent, &identity, &self.issuers) {
             Ok(declared) => {
                 let keys = declared
                     .keys()

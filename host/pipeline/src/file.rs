@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use lathe_aai::IssuerSpec;
 use lathe_manifest::Value;
 use lathe_runtime::Limits;
 use lathe_secrets::provider::ProviderSpec;
@@ -42,6 +43,9 @@ pub struct Pipeline {
     /// Where secrets come from.
     #[serde(default)]
     pub secrets: SecretsSpec,
+    /// Where login clients are registered.
+    #[serde(default)]
+    pub aai: AaiSpec,
     /// What is done, in order.
     #[serde(default)]
     pub transforms: Vec<TransformSpec>,
@@ -112,6 +116,14 @@ impl SecretsSpec {
         let sinks: Vec<String> = self.sinks.iter().map(ToString::to_string).collect();
         serde_json::json!({ "sinks": sinks }).to_string()
     }
+}
+
+/// Where login clients are registered.
+#[derive(Clone, Debug, Default, JsonSchema, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AaiSpec {
+    /// Identity providers, by the name that clients call them by.
+    pub issuers: BTreeMap<String, IssuerSpec>,
 }
 
 /// One transform.
@@ -322,6 +334,9 @@ impl Pipeline {
                 ));
             }
         }
+        for (name, issuer) in &self.aai.issuers {
+            wrong.extend(issuer.check().into_iter().map(|told| format!("aai.issuers.{name}{told}")));
+        }
         for (index, entry) in self.acknowledge.iter().enumerate() {
             if lathe_manifest::Pointer::parse(&entry.pointer).is_err() {
                 wrong.push(format!("acknowledge[{index}].pointer: `{}` is no JSON pointer", entry.pointer));
@@ -349,7 +364,7 @@ mod tests {
         assert_eq!(
             wrong("transform: []\n"),
             [
-                "lathe.yaml: transform: unknown field `transform`, expected one of `apiVersion`, `kind`, `metadata`, `inputs`, `environments`, `secrets`, `transforms`, `acknowledge`"
+                "lathe.yaml: transform: unknown field `transform`, expected one of `apiVersion`, `kind`, `metadata`, `inputs`, `environments`, `secrets`, `aai`, `transforms`, `acknowledge`"
             ]
         );
         assert_eq!(

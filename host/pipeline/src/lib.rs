@@ -42,10 +42,11 @@ mod typed;
 
 pub use as_is::as_is;
 pub use call::Call;
+pub use checksum::reads_secret;
 pub use descriptor::Descriptor;
 pub use difference::{Change, Diff, FieldDiff, ObjectDiff, Pair};
 pub use environment::{Environment, EnvironmentError, Review, is_label_value};
-pub use file::{Acknowledge, EnvironmentSpec, Metadata, Pipeline, SecretsSpec, TransformSpec, age};
+pub use file::{AaiSpec, Acknowledge, EnvironmentSpec, Metadata, Pipeline, SecretsSpec, TransformSpec, age};
 pub use lathe_aai::Declared;
 pub use lease::{Lease, Leases};
 pub use lock::{Lock, Locked};

@@ -30,6 +30,9 @@ pub struct Policy {
     /// What secrets may be read.
     #[serde(default)]
     pub secrets: Bounds,
+    /// The only issuers that login clients are registered with, as their tokens name them; any where it is left out.
+    #[serde(default, deserialize_with = "given")]
+    pub issuers: Option<BTreeSet<String>>,
     /// The only clusters that anything is changed on, by the uid of their namespace `kube-system`; any where it is left out.
     #[serde(default, deserialize_with = "given")]
     pub clusters: Option<BTreeSet<String>>,

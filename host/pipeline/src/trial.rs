@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::environment::Environment;
-use crate::file::{EnvironmentSpec, Metadata, Pipeline, SecretsSpec, TransformSpec};
+use crate::file::{AaiSpec, EnvironmentSpec, Metadata, Pipeline, SecretsSpec, TransformSpec};
 use crate::lock::Lock;
 use crate::output::Output;
 use crate::plugin::{Plugins, Prepared};
@@ -93,6 +93,7 @@ impl Trial<'_> {
             inputs: Vec::new(),
             environments: BTreeMap::from([(case.environment.clone(), spec)]),
             secrets: SecretsSpec::default(),
+            aai: AaiSpec::default(),
             transforms: vec![transform],
             acknowledge: Vec::new(),
         };

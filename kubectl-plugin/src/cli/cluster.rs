@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::{Source, TableFormat, Target};
+use super::{ClientFlags, Source, TableFormat, Target};
 use crate::settings::{age, duration};
 
 #[derive(Args, Debug)]
@@ -38,6 +38,8 @@ pub(crate) struct Apply {
     /// What tells newer from older: an older one never overwrites a newer; default is the commit's time
     #[arg(long, value_name = "NUMBER")]
     pub(crate) generation: Option<u64>,
+    #[command(flatten)]
+    pub(crate) clients: ClientFlags,
     #[command(flatten)]
     pub(crate) holder: Holder,
     /// Ask no store for values: only files and variables

@@ -1,15 +1,19 @@
 //! `apply`: the objects of an environment, on the cluster.
 
-use lathe_cluster::{Action, Apply, Cause, Deletions, Managed, Outcome, RequestError};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use lathe_cluster::{Action, Apply, Cause, Cluster, Deletions, Errand, Halt, Managed, Outcome, RequestError};
 use lathe_secrets::Mask;
 
 use super::applied;
+use super::clients::Registering;
 use super::connection;
 use super::progress::Progress;
-use super::wanted::{self, Ask, InSet};
+use super::wanted::{self, Ask, InSet, Wanted};
 use crate::cli::{self, ApplyFormat, DryRun};
 use crate::console::{self, Failure};
-use crate::settings::Settings;
+use crate::settings::{Settings, milliseconds};
 
 pub(crate) fn run(flags: &cli::Apply, settings: &Settings) -> anyhow::Result<()> {
     let ask = Ask {
@@ -18,9 +22,63 @@ pub(crate) fn run(flags: &cli::Apply, settings: &Settings) -> anyhow::Result<()>
         offline: flags.offline,
         keep_live: flags.keep_live_secrets,
     };
-    let wanted = wanted::find(&ask, settings)?;
     let dry_run = flags.dry_run == Some(DryRun::Server);
     let progress = Progress::new(flags.output == ApplyFormat::Jsonl);
+    // Standard input can be read once.
+    let mut tries = if flags.source.filename.iter().any(|file| file == "-") { 1 } else { TRIES };
+    let mut before: Vec<String> = Vec::new();
+    let (wanted, outcome, clients) = loop {
+        let wanted = wanted::find(&ask, settings)?;
+        let (outcome, clients) = connection::run(settings, wanted.pins.as_ref(), async |cluster, halt| {
+            once(&cluster, &halt, &wanted, flags, settings, &progress).await
+        })?;
+        tries -= 1;
+        let clients = latest(before, clients);
+        let stale = outcome.failures.iter().any(|failure| failure.cause == Cause::Stale);
+        if !stale || tries == 0 {
+            break (wanted, outcome, clients);
+        }
+        before = clients;
+        console::note("what the objects are made from has changed meanwhile; they are made anew");
+    };
+    progress.end();
+    outcome.warnings.iter().for_each(|warning| console::warn(warning));
+    let failed = !outcome.failures.is_empty() || outcome.lost.is_some();
+    // Where nothing came of it, the reasons are all there is to tell.
+    let told = match flags.output {
+        ApplyFormat::Jsonl => progress.result(&outcome, |text| wanted.mask.hide(text)),
+        ApplyFormat::Text if !failed || outcome.changed || dry_run => tell(&outcome, &clients, dry_run),
+        ApplyFormat::Text => Ok(()),
+    };
+    // What failed has failed, whether or not somebody reads what is told of the rest.
+    if failed { Err(end(outcome, &wanted.mask).into()) } else { told }
+}
+
+/// What became of each login client, where an earlier try has done what the last one found done.
+fn latest(before: Vec<String>, now: Vec<String>) -> Vec<String> {
+    let mut lines: BTreeMap<String, String> = BTreeMap::new();
+    let name = |line: &String| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    for line in before.into_iter().chain(now) {
+        if !line.ends_with(" unchanged") || !lines.contains_key(&name(&line)) {
+            lines.insert(name(&line), line);
+        }
+    }
+    lines.into_values().collect()
+}
+
+/// How often an apply is made whose generated secrets or login clients change while it runs.
+const TRIES: u32 = 3;
+
+/// One apply, and a line for each login client.
+async fn once(
+    cluster: &Cluster,
+    halt: &Halt,
+    wanted: &Wanted,
+    flags: &cli::Apply,
+    settings: &Settings,
+    progress: &Progress,
+) -> anyhow::Result<(Outcome, Vec<String>)> {
+    let dry_run = flags.dry_run == Some(DryRun::Server);
     let agree = |deletions: &Deletions| agree(deletions, flags.confirm.as_deref());
     let set = wanted.environment.as_ref().map(|environment| {
         let InSet { set, digest, expires, folder } = environment;
@@ -29,38 +87,43 @@ pub(crate) fn run(flags: &cli::Apply, settings: &Settings) -> anyhow::Result<()>
         let patience = flags.holder.lock_timeout;
         Managed { set: set.clone(), applied, holder: applied::holder(), patience, agree: &agree }
     });
-    let outcome = connection::run(settings, wanted.pins.as_ref(), async |cluster, halt| {
-        let apply = Apply {
-            namespace: wanted.namespace.clone().unwrap_or_else(|| cluster.namespace.clone()),
-            only_namespace: settings.namespace.is_some(),
-            owner: wanted.owner.clone(),
-            made_from: wanted.made_from.clone(),
-            dry_run,
-            keep: false,
-            force_conflicts: flags.force_conflicts,
-            adopt: flags.adopt,
-            hooks: !flags.no_hooks,
-            wait: flags.wait,
-            timeout: flags.timeout,
+    let mut objects = wanted.objects.clone();
+    let fresh = milliseconds();
+    let expected = wanted.stamp(cluster, &mut objects, fresh).await?;
+    let registering = match (&wanted.clients, &wanted.environment) {
+        (Some(clients), Some(InSet { set, .. })) => Some(Registering {
+            clients,
+            cluster: Some(cluster),
             set,
             halt,
-            tell: &|event| progress.tell(event),
-        };
-        Ok(apply.run(&cluster, &wanted.objects).await)
-    })?;
-    progress.end();
-    outcome.warnings.iter().for_each(|warning| console::warn(warning));
-    let failed = !outcome.failures.is_empty() || outcome.lost.is_some();
-    // Where nothing came of it, the reasons are all there is to tell.
-    let told = match flags.output {
-        ApplyFormat::Jsonl => progress.result(&outcome, |text| wanted.mask.hide(text)),
-        ApplyFormat::Text if !failed || outcome.changed || dry_run => {
-            tell(&outcome, &wanted.clients, dry_run)
-        }
-        ApplyFormat::Text => Ok(()),
+            terms: clients.terms(flags.clients, flags.adopt, fresh),
+            optional: flags.clients.optional,
+            settings,
+            expected: Some(&expected),
+            done: RefCell::default(),
+        }),
+        _ => None,
     };
-    // What failed has failed, whether or not somebody reads what is told of the rest.
-    if failed { Err(end(outcome, &wanted.mask).into()) } else { told }
+    let apply = Apply {
+        namespace: wanted.namespace.clone().unwrap_or_else(|| cluster.namespace.clone()),
+        only_namespace: settings.namespace.is_some(),
+        owner: wanted.owner.clone(),
+        made_from: wanted.made_from.clone(),
+        dry_run,
+        keep: false,
+        force_conflicts: flags.force_conflicts,
+        adopt: flags.adopt,
+        hooks: !flags.no_hooks,
+        wait: flags.wait,
+        timeout: flags.timeout,
+        clients: registering.as_ref().map(|own| own as &dyn Errand),
+        set,
+        halt: halt.clone(),
+        tell: &|event| progress.tell(event),
+    };
+    let outcome = apply.run(cluster, &objects).await;
+    let lines = registering.map(|own| own.lines()).unwrap_or_default();
+    Ok((outcome, lines))
 }
 
 /// More deletions than this are asked about, or a greater share of the set than a fifth.
@@ -95,9 +158,7 @@ fn tell(outcome: &Outcome, clients: &[String], dry_run: bool) -> anyhow::Result<
         let dry = if dry_run && is_done(entry.action) { " (dry run)" } else { "" };
         lines.push_str(&format!("{} {}{dry}\n", entry.object, words(entry.action)));
     }
-    for client in clients {
-        lines.push_str(&format!("{client} not registered yet\n"));
-    }
+    lines.extend(clients.iter().map(|line| format!("{line}\n")));
     console::print(&lines)
 }
 
@@ -146,6 +207,10 @@ pub(crate) fn failure(outcome: Outcome, mask: &Mask, [partly, nothing]: [&str; 2
     problems.extend(outcome.lost.map(|error| mask.hide(&error.to_string())));
     let count = problems.len();
     let summary = format!("{count} {}; {done}", if count == 1 { "problem" } else { "problems" });
+    if !outcome.failures.is_empty() && outcome.failures.iter().all(|failure| failure.cause == Cause::Pending)
+    {
+        return Failure::pending(summary).with_problems(problems);
+    }
     let failure = if outcome.changed { Failure::partly(summary) } else { Failure::refused(summary, &[]) };
     let failure = failure.with_problems(problems);
     if !outcome.missing.is_empty() {

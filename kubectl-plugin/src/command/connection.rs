@@ -31,6 +31,18 @@ pub(crate) fn run<T>(
     done
 }
 
+/// Does work that needs no cluster, and heeds signals as well.
+pub(crate) fn alone<T>(work: impl AsyncFnOnce(Halt) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let done = runtime.block_on(async {
+        let halt = Halt::default();
+        heed_signals(&halt)?;
+        work(halt).await
+    });
+    runtime.shutdown_background();
+    done
+}
+
 /// The first Ctrl-C, or the CI's end of a job, ends the run at the next safe point; the second ends it at once.
 fn heed_signals(halt: &Halt) -> anyhow::Result<()> {
     for kind in [SignalKind::interrupt(), SignalKind::terminate()] {

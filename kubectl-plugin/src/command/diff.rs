@@ -14,7 +14,7 @@ use super::wanted::{self, Ask, InSet, Wanted};
 use super::{applied, apply, connection, project};
 use crate::cli::{self, DiffFormat};
 use crate::console::{self, Failure};
-use crate::settings::{Settings, variable};
+use crate::settings::{Settings, milliseconds, variable};
 
 pub(crate) fn run(flags: &cli::Diff, settings: &Settings) -> anyhow::Result<()> {
     let (env, review, state) = (flags.env.clone(), flags.review.clone(), flags.state.clone());
@@ -51,6 +51,8 @@ fn plan(wanted: &Wanted, settings: &Settings) -> anyhow::Result<Outcome> {
         Managed { set: set.clone(), applied, holder: String::new(), patience, agree: &|_| Ok(()) }
     });
     connection::run(settings, wanted.pins.as_ref(), async |cluster, halt| {
+        let mut objects = wanted.objects.clone();
+        wanted.stamp(&cluster, &mut objects, milliseconds()).await?;
         let apply = Apply {
             namespace: wanted.namespace.clone().unwrap_or_else(|| cluster.namespace.clone()),
             only_namespace: settings.namespace.is_some(),
@@ -63,11 +65,12 @@ fn plan(wanted: &Wanted, settings: &Settings) -> anyhow::Result<Outcome> {
             hooks: true,
             wait: false,
             timeout: Duration::ZERO,
+            clients: None,
             set,
             halt,
             tell: &|_| {},
         };
-        Ok(apply.run(&cluster, &wanted.objects).await)
+        Ok(apply.run(&cluster, &objects).await)
     })
 }
 

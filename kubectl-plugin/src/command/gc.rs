@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::io::Read as _;
 
 use jiff::Timestamp;
-use lathe_cluster::{Cluster, Found, sets};
+use lathe_cluster::{Cluster, Found, end_leases, sets};
 use lathe_pipeline::is_label_value;
 use serde::Deserialize;
 
+use super::connection;
+use super::down::{self, Means};
 use super::progress::Progress;
 use super::set_place::Place;
-use super::{connection, down};
 use crate::cli;
 use crate::console::{self, Failure};
 use crate::settings::{Settings, now};
@@ -70,27 +71,34 @@ pub(crate) fn run(flags: &cli::Gc, settings: &Settings) -> anyhow::Result<()> {
             );
             return Err(Failure::refused(told, &[]).into());
         }
+        if !flags.dry_run {
+            for namespace in &place.ops_namespaces {
+                let ended = end_leases(&cluster, namespace, &project).await;
+                let ended =
+                    ended.map_err(|error| Failure::usage(format!("the leases of {namespace}: {error}")))?;
+                for slot in ended {
+                    console::note(&format!("the lease of slot {slot} ran out"));
+                }
+            }
+        }
         let dry = if flags.dry_run { " (dry run)" } else { "" };
         for (found, is_missing) in &missing {
             note(&cluster, found, *is_missing, flags.dry_run).await?;
         }
+        let means = Means {
+            cluster: &cluster,
+            halt: &halt,
+            progress: &progress,
+            settings,
+            place: &place,
+            timeout: flags.timeout,
+            patience: flags.holder.lock_timeout,
+        };
         let mut outcomes = Vec::new();
         for (found, why) in going {
             console::note(&format!("{}: {why}{dry}", found.set.label()));
             if !flags.dry_run {
-                let (timeout, patience) = (flags.timeout, flags.holder.lock_timeout);
-                outcomes.push(
-                    down::take_down(
-                        &cluster,
-                        &halt,
-                        found.set.clone(),
-                        Some(found),
-                        timeout,
-                        patience,
-                        &progress,
-                    )
-                    .await,
-                );
+                outcomes.push(means.take_down(found.set.clone(), Some(found)).await);
             }
         }
         Ok(outcomes)

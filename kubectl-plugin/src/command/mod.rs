@@ -1,8 +1,11 @@
 //! One module per command; each takes its flags and the settings and does one thing.
 
+mod aai;
 mod applied;
 mod apply;
 mod check;
+mod client_store;
+mod clients;
 mod compile;
 mod completion;
 mod connection;
@@ -45,6 +48,7 @@ pub(crate) fn run(command: &Command, settings: &Settings) -> anyhow::Result<()> 
         Command::Check(flags) => check::run(flags, settings),
         Command::Explain(flags) => explain::run(flags, settings),
         Command::Replay(flags) => replay::run(flags, settings),
+        Command::Aai(verb) => aai::dispatch(verb, settings),
         Command::Secrets(verb) => secrets::dispatch(verb, settings),
         Command::Review(verb) => review::dispatch(verb, settings),
         Command::Plugin(verb) => plugin::dispatch(verb, settings),

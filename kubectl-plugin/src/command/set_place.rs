@@ -1,13 +1,16 @@
 //! Which sets a command is about: of the pipeline, or of a project that needs no checkout.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
+use lathe_aai::{IssuerSpec, Sources};
 use lathe_pipeline::is_label_value;
 
 use super::project::Project;
 use super::wanted::{self, OPS_NAMESPACE};
 use crate::cli;
-use crate::console::Failure;
+use crate::console::{self, Failure};
+use crate::settings::variable;
 
 /// Where sets are kept, and of which project.
 pub(crate) struct Place {
@@ -15,6 +18,10 @@ pub(crate) struct Place {
     pub(crate) ops_namespaces: BTreeSet<String>,
     /// The only clusters that it may be about, by uid.
     pub(crate) pins: Option<BTreeSet<String>>,
+    /// The pipeline's issuers by their addresses, with the certificates to trust.
+    pub(crate) issuers: BTreeMap<String, (IssuerSpec, Option<String>)>,
+    /// The pipeline's folder; the current one where there is no pipeline.
+    pub(crate) folder: PathBuf,
 }
 
 impl Place {
@@ -41,7 +48,14 @@ impl Place {
         let Some(project) = project else {
             let ops_namespaces =
                 [flags.ops_namespace.clone().unwrap_or_else(|| OPS_NAMESPACE.to_owned())].into();
-            return Ok(Self { project: flags.project.clone(), ops_namespaces, pins: None });
+            let folder = PathBuf::from(".");
+            return Ok(Self {
+                project: flags.project.clone(),
+                ops_namespaces,
+                pins: None,
+                folder,
+                issuers: BTreeMap::new(),
+            });
         };
         let name = project.pipeline.project();
         if flags.project.as_deref().is_some_and(|own| own != name) {
@@ -64,7 +78,18 @@ impl Place {
         for own in named.iter().filter_map(|name| wanted::pins(&project, name)) {
             pins = Some(pins.map_or(own.clone(), |pins| pins.union(&own).cloned().collect()));
         }
-        Ok(Self { project: Some(name.to_owned()), ops_namespaces, pins })
+        let folder = project.folder.clone();
+        let sources = Sources { folder: &folder, variable: &variable };
+        let mut issuers = BTreeMap::new();
+        for spec in project.pipeline.aai.issuers.values() {
+            // One that is missing is missed when that issuer is asked.
+            let authority = spec.authority(sources).unwrap_or_else(|error| {
+                console::warn(&error.to_string());
+                None
+            });
+            issuers.insert(spec.issuer.clone(), (spec.clone(), authority));
+        }
+        Ok(Self { project: Some(name.to_owned()), ops_namespaces, pins, folder, issuers })
     }
 
     /// The project, for commands that change something of it.

@@ -1,14 +1,16 @@
 //! What is to be on the cluster: the objects of an environment with all that goes with them, or manifests as they are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lathe_cluster::{MadeFrom, Owner, Set};
+use lathe_cluster::{Cluster, MadeFrom, Owner, Set};
 use lathe_manifest::{Object, digest, order};
 use lathe_pipeline::{Changed, Environment, Output, age, as_is};
 use lathe_secrets::{Live, Mask};
 
+use super::client_store::ClusterStore;
+use super::clients::{self, LoginClients};
 use super::connection;
 use super::project::{self, Project};
 use super::render;
@@ -27,8 +29,8 @@ pub(crate) struct Wanted {
     pub(crate) namespace: Option<String>,
     /// Whose the namespace has to be, where it is there.
     pub(crate) owner: Option<Owner>,
-    /// Login clients that the workloads expect.
-    pub(crate) clients: Vec<String>,
+    /// Login clients that the workloads expect; `None` for manifests as they are.
+    pub(crate) clients: Option<LoginClients>,
     /// Takes values that stand outside of Secrets out of what the server says.
     pub(crate) mask: Mask,
     /// `None` for manifests as they are.
@@ -39,6 +41,28 @@ pub(crate) struct Wanted {
     pub(crate) changes: Vec<Changed>,
     /// The only clusters that it goes to, by uid.
     pub(crate) pins: Option<BTreeSet<String>>,
+}
+
+impl Wanted {
+    /// Stamps workloads with the generations of the login clients whose Secrets they read, and gives these.
+    pub(crate) async fn stamp(
+        &self,
+        cluster: &Cluster,
+        objects: &mut [Object],
+        fresh: u64,
+    ) -> anyhow::Result<BTreeMap<String, u64>> {
+        let (Some(own), Some(InSet { set, .. })) = (&self.clients, &self.environment) else {
+            return Ok(BTreeMap::new());
+        };
+        if own.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let store = ClusterStore { cluster, namespace: &set.ops_namespace };
+        let generations =
+            own.generations(&store, fresh).await.map_err(|error| Failure::refused(error.to_string(), &[]))?;
+        clients::stamp(objects, &own.namespace, &generations);
+        Ok(generations)
+    }
 }
 
 /// An environment's set, and what is noted of it.
@@ -82,7 +106,7 @@ pub(crate) fn references(ask: &Ask<'_>, settings: &Settings) -> anyhow::Result<W
     let mask = Mask::new(&rendered.outside);
     let objects = rendered.objects.into_iter().map(|(_, object)| object).collect();
     let (owner, environment, pins, made_from) = (None, None, None, None);
-    let (clients, changes) = (Vec::new(), rendered.report.changes);
+    let (clients, changes) = (None, rendered.report.changes);
     Ok(Wanted { objects, namespace: None, owner, clients, mask, environment, made_from, changes, pins })
 }
 
@@ -141,8 +165,7 @@ fn rendered(project: &Project, ask: &Ask<'_>, settings: &Settings) -> anyhow::Re
     if !rendered.report.problems.is_empty() {
         return Err(render::refused(&rendered.report.problems, "nothing is applied").into());
     }
-    let clients = rendered.report.clients.iter();
-    let clients = clients.map(|declared| format!("client {}", declared.intent.name)).collect();
+    let clients = LoginClients::new(project, &environment, rendered.report.clients, settings)?;
     let mut objects: Vec<Object> = rendered.objects.into_iter().map(|(_, object)| object).collect();
     let made_from = world.made_from();
     if let Some(kept) = world.keep()? {
@@ -175,7 +198,7 @@ fn rendered(project: &Project, ask: &Ask<'_>, settings: &Settings) -> anyhow::Re
         objects,
         namespace: Some(namespace),
         owner,
-        clients,
+        clients: Some(clients),
         mask,
         environment,
         made_from,
@@ -206,7 +229,7 @@ fn files(ask: &Ask<'_>, settings: &Settings) -> anyhow::Result<Wanted> {
         objects,
         namespace: settings.namespace.clone(),
         owner: None,
-        clients: Vec::new(),
+        clients: None,
         mask: Mask::default(),
         environment: None,
         made_from: None,

@@ -64,11 +64,11 @@ fn fits(want: &[String], have: &[&str]) -> bool {
 /// A checkout's examples, a `kubectl` that knows the plugin, and a `git` that puts files back.
 fn checkout() -> Place {
     let place = Place::new();
-    for name in ["hello", "portal", "hedgedoc", "jupyterhub"] {
+    for name in ["hello", "portal", "hedgedoc", "jupyterhub", "review-environment"] {
         copy_example(name, &place);
     }
     fs::create_dir(place.path("examples")).unwrap();
-    for name in ["hello", "portal", "hedgedoc", "jupyterhub"] {
+    for name in ["hello", "portal", "hedgedoc", "jupyterhub", "review-environment"] {
         fs::rename(place.path(name), place.path("examples").join(name)).unwrap();
     }
     let binary = env!("CARGO_BIN_EXE_kubectl-lathe");

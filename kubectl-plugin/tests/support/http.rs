@@ -6,7 +6,7 @@ use std::net::TcpStream;
 /// A request, as it came.
 pub struct Request {
     pub head: String,
-    body: Vec<u8>,
+    pub body: Vec<u8>,
 }
 
 impl Request {

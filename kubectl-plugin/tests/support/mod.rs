@@ -2,10 +2,14 @@
 #![allow(clippy::print_stdout, reason = "a skipped test says so")]
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
+pub mod app;
 pub mod bao;
 pub mod cluster;
 pub mod console;
 pub mod http;
+pub mod keycloak;
+pub mod login;
+pub mod provider;
 pub mod proxy;
 pub mod registry;
 pub mod set;

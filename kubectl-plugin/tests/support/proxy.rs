@@ -35,7 +35,7 @@ pub enum Deed {
 }
 
 /// Decides about each request, by its first line.
-type Judge = dyn Fn(&str) -> Deed + Send + Sync;
+pub type Judge = dyn Fn(&str) -> Deed + Send + Sync;
 
 /// Serves one connection; `None` where it ended early.
 type Work = dyn Fn(TcpStream, &str) -> Option<()> + Send + Sync;
@@ -131,7 +131,7 @@ fn serve(mut client: TcpStream, upstream: &str, state: &Mutex<(Fault, usize)>) -
     }
 }
 
-fn serve_judged(mut client: TcpStream, upstream: &str, judge: &Judge) -> Option<()> {
+pub fn serve_judged(mut client: TcpStream, upstream: &str, judge: &Judge) -> Option<()> {
     let request = Request::read(&mut client)?;
     match judge(request.head.lines().next().unwrap_or_default()) {
         Deed::Answer(code, body) => answer(&mut client, code, &body),

@@ -2,18 +2,37 @@
 //!
 //! It registers nothing. The workload reads the client's id and secret from a Secret whose name is known beforehand, so
 //! what is rendered is the same before and after registration. The keys that the registered client will supply are taken
-//! out of the input's own Secret, so that nobody applies another environment's client over it.
+//! out of the input's own Secret, so that nobody applies another environment's client over it; what else the input says of
+//! another client is replaced, taken away or refused.
 
+mod block;
 mod config;
+mod env;
+mod flag;
+mod foreign;
+mod hub;
+mod intent;
+mod java;
+mod literal;
+mod login;
+mod needle;
+mod pod;
 mod profile;
-mod workload;
+mod python;
+mod secret;
+mod set;
+mod wiring;
 
 use std::collections::BTreeSet;
 
-use lathe_sdk::{Descriptor, Location, Object, Outcome, Request, Scope, Transform, json, oidc_clients};
+use lathe_sdk::oidc_clients::{self, Binding};
+use lathe_sdk::{Descriptor, Outcome, Request, Scope, Transform};
 
 use config::{Client, Config};
-use workload::Containers;
+use intent::Intent;
+use literal::{Literals, What};
+use login::Login;
+use set::Set;
 
 /// The plugin.
 pub struct AaiClient;
@@ -30,101 +49,72 @@ impl Transform for AaiClient {
     }
 
     fn transform(request: &Request) -> Result<Outcome, String> {
-        let config: Config = request.config()?;
-        let mut outcome = Outcome::default();
-        let mut containers = Containers::default();
-        let mut secrets = BTreeSet::new();
-        for client in &config.clients {
-            if !secrets.insert(&client.secret_name) {
-                let message = format!(
-                    "client `{}`: Secret `{}` is another client's already",
-                    client.name, client.secret_name
-                );
-                outcome.error("shared-secret", message, None);
-                continue;
-            }
-            let Some(intent) = intent(client, request, &mut outcome)? else { continue };
-            let binding = oidc_clients::declare(&intent.to_string());
-            if binding.secret_name.is_empty() {
-                // The host has noted why it refused the intent.
-                continue;
-            }
-            take_keys(&request.objects, &binding.secret_name, &binding.keys, &mut outcome);
-            let wired = containers.wire(&request.objects, client, &binding, &mut outcome)?;
-            if !wired {
-                let message = format!(
-                    "no workload uses Secret `{}` of client `{}`; name one under `workloads`, as Kind/name",
-                    binding.secret_name, client.name
-                );
-                outcome.error("unwired-client", message, None);
-            }
-        }
-        Ok(outcome)
+        transform_with(request, oidc_clients::declare)
     }
 }
 
 lathe_sdk::register!(AaiClient);
 
-/// What the client has to be, in this environment; `None` where a host of it has no place in a review.
-fn intent(
-    client: &Client,
+/// The transform, with what the host answers to a declared intent. For tests, which have no host.
+#[doc(hidden)]
+pub fn transform_with(
     request: &Request,
-    outcome: &mut Outcome,
-) -> Result<Option<lathe_sdk::Value>, String> {
-    let environment = &request.environment;
-    let mut hosts = Vec::new();
-    for host in client.hosts.iter().map(|host| host.to_lowercase()) {
-        match environment.hosts.get(&host) {
-            Some(target) => hosts.push(target.clone()),
-            None if environment.review.is_none() => hosts.push(host),
-            None => {
-                let message = format!(
-                    "client `{}`: `{host}` has no review host; add it to review-hosts' `hosts`",
-                    client.name
-                );
-                outcome.error("unmapped-host", message, None);
-                return Ok(None);
-            }
-        }
-    }
-    let callback = profile::callback(client)?;
-    let redirects: Vec<String> = hosts.iter().map(|host| format!("https://{host}{callback}")).collect();
-    Ok(Some(json!({
-        "name": client.name,
-        "profile": client.profile,
-        "secretName": client.secret_name,
-        "hosts": hosts,
-        "redirectUris": redirects,
-        "scopes": client.scopes,
-    })))
-}
-
-/// Takes the client's keys out of the input's Secrets of that name; one that is left empty goes.
-fn take_keys(objects: &[Object], secret: &str, keys: &[(String, String)], outcome: &mut Outcome) {
-    for object in objects.iter().filter(|object| object.is("", "Secret") && object.name == secret) {
-        let mut left = 0;
-        let mut taken = Vec::new();
-        for field in ["data", "stringData"] {
-            for key in object.value[field].as_object().into_iter().flat_map(|map| map.keys()) {
-                if keys.iter().any(|(_, name)| name == key) {
-                    taken.push(format!("/{field}/{}", lathe_sdk::escape(key)));
-                } else {
-                    left += 1;
-                }
-            }
-        }
-        if left == 0 {
-            outcome.drop_object(object.key);
-            let at = Location { object: object.key, pointer: String::new() };
-            outcome.info(
-                "client-secret-dropped",
-                format!("Secret `{secret}` held nothing but the client's own keys"),
-                Some(at),
+    mut declare: impl FnMut(&str) -> Binding,
+) -> Result<Outcome, String> {
+    let config: Config = request.config()?;
+    let mut outcome = Outcome::default();
+    let mut set = Set::new(&request.objects, &request.environment);
+    let mut literals = Literals::default();
+    let mut secrets = BTreeSet::new();
+    for client in &config.clients {
+        if !secrets.insert(&client.secret_name) {
+            let message = format!(
+                "client `{}`: Secret `{}` is another client's already",
+                client.name, client.secret_name
             );
+            outcome.error("shared-secret", message, None);
             continue;
         }
-        for pointer in taken {
-            outcome.remove(object.key, pointer);
+        let Some(intent) = Intent::new(client, request, &mut outcome)? else { continue };
+        let binding = declare(&intent.json.to_string());
+        if binding.secret_name.is_empty() {
+            // The host has noted why it refused the intent.
+            continue;
         }
+        let login = Login::new(client, &binding, &intent.redirects)?;
+        apply(&login, &mut set, &mut literals, &mut outcome);
+        literals.redirects.extend(intent.redirects.iter().cloned());
+    }
+    foreign::check(&set, &literals, &mut outcome);
+    set.finish(&mut outcome);
+    Ok(outcome)
+}
+
+/// Brings one client into the objects.
+fn apply(login: &Login<'_>, set: &mut Set<'_>, literals: &mut Literals, outcome: &mut Outcome) {
+    let callbacks = login.variables.iter().filter(|variable| variable.what == What::Callback);
+    literals.callback_variables.extend(callbacks.map(|variable| variable.name.clone()));
+    secret::take_keys(set, login, literals, outcome);
+    secret::check_competing(set, login, outcome);
+    tell_unsupplied(login.client, login, outcome);
+    if !wiring::wire(set, login, literals, outcome) {
+        let message = format!(
+            "no workload uses Secret `{}` of client `{}`; name one under `workloads`, as Kind/name",
+            login.secret, login.client.name
+        );
+        outcome.error("unwired-client", message, None);
+    }
+}
+
+/// Tells of variables that the config asks for and the Secret will not hold.
+fn tell_unsupplied(client: &Client, login: &Login<'_>, outcome: &mut Outcome) {
+    for (variable, field) in client.variables.iter().filter(|(_, field)| !login.has(field)) {
+        let why = if field == "client-secret" {
+            "a public client has none"
+        } else {
+            "name an `issuer` of the pipeline"
+        };
+        let message = format!("client `{}`: nothing supplies `{field}` for `{variable}`; {why}", client.name);
+        outcome.warning("unsupplied-variable", message, None);
     }
 }

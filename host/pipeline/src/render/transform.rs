@@ -146,7 +146,8 @@ impl Run<'_> {
         if granted("oidc-clients") {
             let identity = self.of.environment.identity().map(ToOwned::to_owned).to_vec();
             let (intents, recorder) = (tables.intents.clone(), tables.recorder.clone());
-            capabilities.clients = Some(Box::new(Clients { intents, identity, recorder, part }));
+            let issuers = self.of.pipeline.aai.issuers.clone();
+            capabilities.clients = Some(Box::new(Clients { intents, identity, issuers, recorder, part }));
         }
         capabilities
     }

@@ -30,6 +30,11 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Res
 }
 
 impl Bounds {
+    /// Whether a credential may be taken from there: a type of provider, and a path such as `env://NAME`. An error is why not.
+    pub fn judge(&self, kind: &str, path: &str) -> Result<(), String> {
+        self.provider(kind).and_then(|()| self.path(path)).map_err(|why| why.to_string())
+    }
+
     pub(super) fn provider(&self, kind: &str) -> Result<(), Why> {
         match &self.providers {
             Some(allowed) if !allowed.contains(kind) => {

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::time::Duration;
 
 use lathe_cluster::{Pool, RequestError};
-use lathe_pipeline::{Lease, Leases};
+use lathe_pipeline::{Lease, Leases, age};
 
 use super::state;
 use crate::cli::{self, LeaseFormat, LeasePlace};
@@ -22,6 +23,8 @@ struct Holder {
     slots: Vec<String>,
     ops_namespace: String,
     pins: Option<BTreeSet<String>>,
+    /// How long a lease lasts whose review is not on the cluster.
+    lasts: Option<Duration>,
 }
 
 pub(crate) fn take(flags: &cli::Lease, settings: &Settings) -> anyhow::Result<()> {
@@ -86,8 +89,9 @@ fn holder(place: &LeasePlace) -> anyhow::Result<Holder> {
     };
     let ops_namespace = wanted::ops_namespace(&project, &environment);
     let pins = wanted::pins(&project, &environment);
+    let lasts = spec.and_then(|spec| age(spec.expires.as_deref()?));
     let project = project.pipeline.project().to_owned();
-    Ok(Holder { project, environment, review, slots, ops_namespace, pins })
+    Ok(Holder { project, environment, review, slots, ops_namespace, pins, lasts })
 }
 
 fn in_cluster<T>(
@@ -102,6 +106,7 @@ fn in_cluster<T>(
             project: &holder.project,
             environment: &holder.environment,
             slots: &holder.slots,
+            lasts: holder.lasts,
         };
         finished(work(&pool)).await
     })
