@@ -5,6 +5,7 @@ use lathe_sdk::{Value, json};
 use crate::flag;
 use crate::literal::Literals;
 use crate::login::{Login, Variable, Wanted};
+use crate::reference;
 
 /// A place within a container, and what is wrong there.
 pub(crate) struct Problem {
@@ -23,6 +24,7 @@ pub(crate) fn set(
     literals: &mut Literals,
 ) -> Vec<Problem> {
     let mut problems = Vec::new();
+    reference::note_sources(container, login, literals);
     let Some(container) = container.as_object_mut() else { return problems };
     let mut env = container.get("env").and_then(Value::as_array).cloned().unwrap_or_default();
     for variable in &login.variables {
@@ -68,9 +70,13 @@ fn one(
         match wanted {
             Some(wanted) if *item != wanted => {
                 literals.note(variable.what, literal);
+                reference::note(item, variable.what, login, literals);
                 *item = wanted;
             }
-            None if matches!(variable.wanted, Wanted::Absent) => literals.note(variable.what, literal),
+            None if matches!(variable.wanted, Wanted::Absent) => {
+                literals.note(variable.what, literal);
+                reference::note(item, variable.what, login, literals);
+            }
             _ => {}
         }
     }

@@ -19,6 +19,7 @@ mod needle;
 mod pod;
 mod profile;
 mod python;
+mod reference;
 mod secret;
 mod set;
 mod wiring;
@@ -85,6 +86,7 @@ pub fn transform_with(
         apply(&login, &mut set, &mut literals, &mut outcome);
         literals.redirects.extend(intent.redirects.iter().cloned());
     }
+    reference::take(&mut set, &literals, &mut outcome);
     foreign::check(&set, &literals, &mut outcome);
     set.finish(&mut outcome);
     Ok(outcome)

@@ -37,6 +37,8 @@ pub(crate) struct Literals {
     pub(crate) callbacks: BTreeSet<String>,
     /// Redirect URIs of this environment's clients.
     pub(crate) redirects: BTreeSet<String>,
+    /// Kind, name and key of what held ids and secrets.
+    pub(crate) references: BTreeSet<(&'static str, String, String)>,
     /// Variables that applications read their callbacks from.
     pub(crate) callback_variables: BTreeSet<String>,
 }

@@ -36,6 +36,24 @@ pub(crate) fn sources(spec: &Value) -> BTreeSet<(&'static str, &str)> {
     containers.flat_map(sources_of_container).chain(sources_of_volumes(spec)).collect()
 }
 
+/// Kind, name and key of each single key that a pod's variables come from, and where they stand.
+pub(crate) fn key_references(spec: &Value) -> Vec<(&'static str, &str, &str, String)> {
+    let mut found = Vec::new();
+    for list in LISTS {
+        for (index, container) in items(&spec[list]).enumerate() {
+            for (number, variable) in items(&container["env"]).enumerate() {
+                for (kind, from) in [("Secret", "secretKeyRef"), ("ConfigMap", "configMapKeyRef")] {
+                    let reference = &variable["valueFrom"][from];
+                    if let (Some(name), Some(key)) = (reference["name"].as_str(), reference["key"].as_str()) {
+                        found.push((kind, name, key, format!("/{list}/{index}/env/{number}")));
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
 fn sources_of_container(container: &Value) -> impl Iterator<Item = (&'static str, &str)> {
     let one = items(&container["env"]).flat_map(|variable| {
         let from = &variable["valueFrom"];

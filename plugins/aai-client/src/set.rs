@@ -40,6 +40,15 @@ impl<'a> Set<'a> {
         self.named.get(&label(kind, home(object, self.namespace), name)).map_or(&[], Vec::as_slice)
     }
 
+    /// The `ConfigMaps` or Secrets of that name in the environment's namespace.
+    pub(crate) fn holders(&self, kind: &str, name: &str) -> Vec<usize> {
+        let is_it = |index: &usize| {
+            let object = &self.objects[*index];
+            object.is("", kind) && object.name == name && self.is_at_home(object)
+        };
+        (0..self.objects.len()).filter(is_it).collect()
+    }
+
     /// The object as it is now.
     pub(crate) fn value(&self, index: usize) -> &Value {
         self.changed.get(&index).unwrap_or(&self.objects[index].value)

@@ -164,3 +164,23 @@ fn two_clients_of_one_container_are_both_wired() {
     assert_eq!(done.codes(), [""; 0]);
     assert_eq!(done.env(0).len(), 6);
 }
+
+#[test]
+fn a_secret_of_another_name_that_held_the_client_is_emptied_of_it() {
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "all", "namespace": "notes"}, "stringData": {"oauth": "lathe1x", "other": "stays", "CMD_OAUTH2_CLIENT_ID": "x"}});
+    let env = json!([
+        {"name": "CMD_OAUTH2_CLIENT_SECRET", "valueFrom": {"secretKeyRef": {"name": "all", "key": "oauth"}}},
+    ]);
+    let container = json!({"name": "hedgedoc", "image": "r/notes:1", "env": env, "envFrom": [{"secretRef": {"name": "all"}}]});
+    let given =
+        Given::new(client(), "notes", vec![deployment("hedgedoc", "notes", &container), secret.clone()]);
+    let done = given.run();
+    assert_eq!(done.codes(), ["client-key-taken", "client-key-taken"]);
+    assert_eq!(done.objects[1]["stringData"], json!({"other": "stays"}));
+    // Somebody else reads the same.
+    let reads = json!([{"name": "X", "valueFrom": {"secretKeyRef": {"name": "all", "key": "oauth"}}}]);
+    let other = deployment("other", "notes", &json!({"name": "other", "env": reads}));
+    let given =
+        Given::new(client(), "notes", vec![deployment("hedgedoc", "notes", &container), secret, other]);
+    assert_eq!(given.run().codes(), ["client-key-taken", "foreign-client"]);
+}
