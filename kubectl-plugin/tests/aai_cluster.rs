@@ -114,6 +114,22 @@ fn what_a_provider_gave_is_kept_or_given_back() {
     login.ok(&["apply"], &[]);
     assert_eq!(login.value("whoami-oidc", "client-id"), id.as_str().unwrap());
     assert_eq!(provider.clients().len(), 1);
+    // A record that somebody deleted is missed.
+    let record = cluster.ok(&[
+        "get",
+        "secrets",
+        "-n",
+        &login.ops,
+        "--field-selector=type=lathe.dev/client",
+        "-o",
+        "name",
+    ]);
+    cluster.ok(&["delete", "-n", &login.ops, record.trim()]);
+    let run = login.run(&["apply"], &[]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stderr.contains("whose record is gone"), "{}", run.stderr);
+    provider.seen.lock().unwrap().clients.remove(id.as_str().unwrap());
+    let id = provider.clients()[0]["client_id"].clone();
     // A Secret that somebody deleted or changed comes back.
     let namespace = login.namespace();
     cluster.ok(&["delete", "secret", "whoami-oidc", "-n", &namespace]);

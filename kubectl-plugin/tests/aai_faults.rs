@@ -247,3 +247,25 @@ fn a_provider_that_is_away_does_not_stop_what_has_not_changed() {
     app.change("hosts: [app.example.org], w", "hosts: [two.example.org], w");
     app.fails(3, "is not available");
 }
+
+#[test]
+fn no_log_holds_a_token_or_a_secret() {
+    let (provider, app) = set_up();
+    let run = |arguments: &[&str]| {
+        let fixed = ["--env", "prod", "--state", "clients.json", "-v=3"];
+        let mut command = app.place.command(&[&["aai"], arguments, &fixed[..]].concat());
+        let run = support::finish(command.env("TOKEN", TOKEN).env("RUST_LOG", "trace").output().unwrap());
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        let given = provider.seen.lock().unwrap().given.clone();
+        for secret in given.iter().map(String::as_str).chain([TOKEN]) {
+            assert!(!run.stdout.contains(secret) && !run.stderr.contains(secret), "{arguments:?}");
+        }
+        run.stderr.len()
+    };
+    let logged = run(&["sync"]);
+    app.change("hosts: [app.example.org], w", "hosts: [two.example.org], w");
+    for verb in [&["sync"][..], &["rotate", "app"], &["list"], &["show", "app"], &["deregister", "--yes"]] {
+        run(verb);
+    }
+    assert!(logged > 500, "something is logged: {logged}");
+}

@@ -255,3 +255,44 @@ fn a_project_has_to_be_named_where_there_is_no_pipeline() {
     assert_eq!(run.code, 2);
     assert!(run.stderr.contains("no project is named"), "{}", run.stderr);
 }
+
+#[test]
+fn somebody_elses_client_is_imported_only_where_that_is_meant() {
+    let (provider, app) = set_up();
+    app.ok("client app registered");
+    // Another one, of another hand.
+    let document = json!({"client_id": "theirs", "client_name": "Theirs", "client_secret": "x", "redirect_uris": ["https://theirs.example/"]});
+    provider.seen.lock().unwrap().clients.insert("theirs".to_owned(), (document, "their-token".to_owned()));
+    assert_eq!(app.run(&["deregister", "--yes"]).code, 0);
+    app.place.write("token", "their-token");
+    let uri = format!("{}/register/theirs", provider.issuer);
+    let import = ["import", "app", "--client-id", "theirs", "--client-uri", &uri, "--token-file", "token"];
+    let run = app.run(&import);
+    assert_eq!(run.code, 3, "{}", run.stderr);
+    assert!(
+        run.stderr.contains("does not carry this one's marker; `--adopt` takes it over"),
+        "{}",
+        run.stderr
+    );
+    assert!(app.record().is_null());
+    let run = app.run(&[&import[..], &["--adopt"]].concat());
+    assert_eq!((run.code, run.stdout.as_str()), (0, "client app adopted\n"), "{}", run.stderr);
+}
+
+#[test]
+fn runs_about_one_file_wait_for_each_other() {
+    let (provider, app) = set_up();
+    let start = |_| {
+        let fixed = ["aai", "sync", "--env", "prod", "--state", "clients.json"];
+        let mut command = app.place.command(&fixed);
+        command.env("TOKEN", support::app::TOKEN).stderr(std::process::Stdio::piped());
+        command.stdout(std::process::Stdio::piped()).spawn().unwrap()
+    };
+    let children: Vec<_> = (0..8).map(start).collect();
+    for child in children {
+        let run = support::finish(child.wait_with_output().unwrap());
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        assert!(!run.stderr.contains("may be left"), "{}", run.stderr);
+    }
+    assert_eq!(provider.count("POST "), 1);
+}

@@ -139,7 +139,15 @@ impl<S: Store> Clients<'_, S> {
         let key = &wanted.declared.key;
         let read = self.store.read(key).await.map_err(|why| store(key, why))?;
         let Some(mut kept) = read else {
-            return Ok(Kept { record: Record::new(wanted), version: String::new() });
+            let mut record = Record::new(wanted);
+            let delivered = self.store.delivered(&record).await.map_err(|why| store(&record.name, why))?;
+            let own = delivered.filter(|own| own.key.as_ref() == Some(key));
+            let id = own.and_then(|own| own.values.get(record.keys.get("client-id")?).cloned());
+            // A client whose id is chosen here is found again by that.
+            if let Some(id) = id.filter(|_| wanted.issuer.mode == Mode::Dcr) {
+                record.suspect(&(self.now)(), &format!("`{}`, whose record is gone", id.expose()));
+            }
+            return Ok(Kept { record, version: String::new() });
         };
         let had = kept.record.issuer.mode;
         if had != wanted.issuer.mode {

@@ -48,6 +48,17 @@ impl FileStore {
         Ok(store)
     }
 
+    /// Keeps other runs waiting that would change the same clients, until it is dropped. What is locked is a file beside, for each
+    /// change replaces this one.
+    pub fn alone(&self) -> Result<File, FileError> {
+        let mut name = self.path.file_name().unwrap_or_default().to_owned();
+        name.push(".lock");
+        let path = self.path.with_file_name(name);
+        let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path);
+        let locked = file.and_then(|file| file.lock().map(|()| file));
+        locked.map_err(|error| FileError { path: path.display().to_string(), why: error.to_string() })
+    }
+
     /// The file, locked. Who waited for it may hold one that has been replaced since.
     fn locked(&self) -> Result<File, String> {
         let tell = |error: std::io::Error| error.to_string();

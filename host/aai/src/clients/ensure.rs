@@ -48,6 +48,8 @@ impl<S: Store> Clients<'_, S> {
         };
         self.deliver(&kept).await?;
         self.withdraw_from(before.as_ref(), &kept.record).await?;
+        let renewed = before.is_some_and(|before| before.generation != kept.record.generation);
+        let deed = if renewed && deed == Deed::Unchanged { Deed::Updated } else { deed };
         warnings.extend(kept.record.suspects.iter().map(|suspect| {
             format!("{}: a client may be left at {}: {suspect}", kept.record.label(), wanted.issuer.issuer)
         }));
@@ -94,7 +96,12 @@ impl<S: Store> Clients<'_, S> {
         };
         let stays = settled && kept.record.phase == Phase::Registered && kept.record.registration.is_some();
         match result {
-            Err(error) if error.is_outage() && stays && !terms.strict => {
+            // Of a client that is registered, no credential is needed to see that nothing has changed here.
+            Err(error)
+                if (error.is_outage() || matches!(error, AaiError::NoCredential(_)))
+                    && stays
+                    && !terms.strict =>
+            {
                 let label = kept.record.label();
                 warnings.push(format!("{label}: {error}; nothing has changed, so it is taken for good"));
                 Ok(Deed::Unchanged)
@@ -125,6 +132,7 @@ impl<S: Store> Clients<'_, S> {
         if was_begun && !provider.chooses() {
             self.settle_unknown(provider, kept).await?;
         }
+        self.end_suspects(provider, kept).await?;
         self.go_on(&kept.record)?;
         let is_fresh = kept.version.is_empty();
         kept.record.phase = Phase::Registering;

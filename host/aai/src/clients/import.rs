@@ -1,7 +1,7 @@
 //! A client that somebody registered becomes this environment's.
 
 use super::ensure::own;
-use super::{Clients, Deed, Done, Terms, registers};
+use super::{Clients, Deed, Done, Terms, registers, store};
 use crate::error::AaiError;
 use crate::issuer::Mode;
 use crate::metadata::Metadata;
@@ -39,6 +39,12 @@ impl<S: Store> Clients<'_, S> {
         let endpoints = provider.discovery().await?.endpoints.clone();
         let mut registration = registration;
         if registers(mode) {
+            let account = kept.record.issuer.account.as_ref().map(|account| &account.client_id);
+            if account == Some(&registration.client_id) {
+                let told =
+                    format!("`{}` is the account that Lathe itself logs in with", registration.client_id);
+                return Err(AaiError::Settings(told));
+            }
             if kept.record.phase == Phase::Registering && !provider.chooses() {
                 self.settle_unknown(&provider, &mut kept).await?;
             }
@@ -47,11 +53,17 @@ impl<S: Store> Clients<'_, S> {
                     return Err(flaw);
                 }
                 let name = reading.document.get("client_name").and_then(|name| name.as_str());
+                let is_own = name.and_then(marked_with) == Some(kept.record.key.as_str());
                 let other = name.and_then(marked_with).filter(|other| *other != kept.record.key);
                 if let Some(other) = other {
                     let id = &registration.client_id;
                     let told = format!("client `{id}` carries the marker of another one, [lathe:{other}]");
                     return Err(AaiError::Settings(told));
+                }
+                if !is_own && !terms.adopt {
+                    // It would be changed to what is declared, and taken back with the environment.
+                    let why = format!("client `{}` does not carry this one's marker", registration.client_id);
+                    return Err(AaiError::Claimed { issuer: provider.issuer(), why });
                 }
                 registration = reading.registration;
             }
@@ -63,8 +75,15 @@ impl<S: Store> Clients<'_, S> {
         kept.record.digest =
             if mode == Mode::Request { Metadata::of(wanted.declared).digest() } else { String::new() };
         kept.record.phase = Phase::Registered;
+        let is_fresh = kept.version.is_empty();
         self.save_surely(&mut kept).await?;
-        self.deliver(&kept).await?;
+        if let Err(error) = self.deliver(&kept).await {
+            // What nobody can use is not this environment's.
+            if is_fresh && let Err(why) = self.store.remove(&kept).await {
+                return Err(store(&label, format!("{error}; and its record stays: {why}")));
+            }
+            return Err(error);
+        }
         let client_id = own(&kept)?.client_id;
         Ok(Done { deed: Deed::Adopted, client_id, generation: kept.record.generation, warnings: Vec::new() })
     }

@@ -156,7 +156,11 @@ impl<S: Store> Clients<'_, S> {
     }
 
     /// Deletes clients with this one's marker that are not this one, where there is somebody who sees them.
-    async fn end_suspects(&self, provider: &Provider<'_>, kept: &mut Kept) -> Result<(), AaiError> {
+    pub(super) async fn end_suspects(
+        &self,
+        provider: &Provider<'_>,
+        kept: &mut Kept,
+    ) -> Result<(), AaiError> {
         if kept.record.suspects.is_empty() {
             return Ok(());
         }

@@ -54,8 +54,7 @@ pub(super) fn run(flags: &cli::AaiDeregister, settings: &Settings) -> anyhow::Re
     let summary = format!("{} of {count} clients are not taken back", failed.len());
     let failure =
         if failed.len() < count { Failure::partly(summary) } else { Failure::refused(summary, &[]) };
-    let hint = "`--forget` drops what is known of clients that are out of reach";
-    Err(failure.with_problems(failed).with_hint(hint).into())
+    Err(failure.with_problems(failed).into())
 }
 
 fn agreed(own: &[Kept], flags: &cli::AaiDeregister) -> anyhow::Result<bool> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use lathe_aai::{IssuerSpec, Kept, Orphans, Phase, Sources, Store as _};
-use lathe_cluster::{Halt, sets};
+use lathe_cluster::Halt;
 
 use super::{AnyStore, Known, Retire, told};
 use crate::cli;
@@ -45,33 +45,18 @@ async fn left(
     known: &Known,
     halt: &Halt,
 ) -> anyhow::Result<Vec<String>> {
-    let there = match store.cluster() {
-        None => None,
-        Some(cluster) => {
-            let found = sets(cluster, namespace, known.project.as_deref(), None, None).await;
-            let found = found.map_err(|error| Failure::usage(format!("the sets of {namespace}: {error}")))?;
-            let identity = |found: lathe_cluster::Found| {
-                let set = found.set;
-                [set.project, set.environment, set.review]
-            };
-            Some(found.into_iter().map(identity).collect::<BTreeSet<_>>())
-        }
-    };
     let mut going = Vec::new();
     for kept in own {
         let record = &kept.record;
-        let is_there = match (&there, store.cluster()) {
-            // Of environments that others apply, the namespace tells.
-            (Some(there), Some(cluster)) => {
-                there.contains(&record.identity)
-                    || !matches!(cluster.has_namespace(&record.namespace).await, Ok(false))
-            }
-            _ => true,
+        // An environment is its namespace, whatever its records say. One that cannot be seen may be there.
+        let is_there = match store.cluster() {
+            Some(cluster) => !matches!(cluster.has_namespace(&record.namespace).await, Ok(false)),
+            None => true,
         };
         let may_go = is_over(record) || !record.identity[2].is_empty();
         match (record.phase, is_there) {
             (Phase::Deregistering, _) => going.push((kept, "its taking back was begun")),
-            (_, true) if is_over(record) && there.is_none() => going.push((kept, "it expired")),
+            (_, true) if is_over(record) && store.cluster().is_none() => going.push((kept, "it expired")),
             (_, false) if may_go && !record.absent.is_empty() => {
                 going.push((kept, "its environment is gone, and was at the last run"));
             }

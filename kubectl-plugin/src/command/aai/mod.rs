@@ -77,8 +77,12 @@ impl Declaring {
         work: impl AsyncFnOnce(&Self, &AnyStore<'_>, &Halt) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
         if let Some(file) = state {
-            let store = AnyStore::File(open(file)?);
-            return connection::alone(async |halt| work(self, &store, &halt).await);
+            let file = open(file)?;
+            let alone = file.alone().map_err(|error| Failure::usage(error.to_string()))?;
+            let store = AnyStore::File(file);
+            let done = connection::alone(async |halt| work(self, &store, &halt).await);
+            drop(alone);
+            return done;
         }
         let pins = wanted::pins(&self.project, &self.environment);
         let set = set(&self.clients.identity, &self.ops_namespace);
@@ -187,11 +191,15 @@ impl Known {
     ) -> anyhow::Result<Vec<T>> {
         let cannot = |why: String| Failure::refused(format!("the clients: {why}"), &[]);
         if let Some(file) = &self.state {
-            let store = AnyStore::File(open(file)?);
-            return connection::alone(async |halt| {
+            let file = open(file)?;
+            let alone = file.alone().map_err(|error| Failure::usage(error.to_string()))?;
+            let store = AnyStore::File(file);
+            let done = connection::alone(async |halt| {
                 let known = store.list(None).await.map_err(cannot)?;
                 Ok(vec![work(&store, self.own(known), "", &halt).await?])
             });
+            drop(alone);
+            return done;
         }
         connection::run(settings, self.place.pins.as_ref(), async |cluster, halt| {
             let mut all = Vec::new();
