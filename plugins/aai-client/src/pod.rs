@@ -36,7 +36,7 @@ pub(crate) fn sources(spec: &Value) -> BTreeSet<(&'static str, &str)> {
     containers.flat_map(sources_of_container).chain(sources_of_volumes(spec)).collect()
 }
 
-/// Kind, name and key of each single key that a pod's variables come from, and where they stand.
+/// Kind, name and key of each single key that a pod's variables and files come from, and where they stand.
 pub(crate) fn key_references(spec: &Value) -> Vec<(&'static str, &str, &str, String)> {
     let mut found = Vec::new();
     for list in LISTS {
@@ -47,6 +47,19 @@ pub(crate) fn key_references(spec: &Value) -> Vec<(&'static str, &str, &str, Str
                     if let (Some(name), Some(key)) = (reference["name"].as_str(), reference["key"].as_str()) {
                         found.push((kind, name, key, format!("/{list}/{index}/env/{number}")));
                     }
+                }
+            }
+        }
+    }
+    for (number, volume) in items(&spec["volumes"]).enumerate() {
+        let own = [("Secret", &volume["secret"], "secretName"), ("ConfigMap", &volume["configMap"], "name")];
+        let projected = items(&volume["projected"]["sources"]).flat_map(|source| {
+            [("Secret", &source["secret"], "name"), ("ConfigMap", &source["configMap"], "name")]
+        });
+        for (kind, from, named) in own.into_iter().chain(projected) {
+            for key in items(&from["items"]).filter_map(|item| item["key"].as_str()) {
+                if let Some(name) = from[named].as_str() {
+                    found.push((kind, name, key, format!("/volumes/{number}")));
                 }
             }
         }

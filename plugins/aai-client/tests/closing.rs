@@ -184,3 +184,15 @@ fn a_secret_of_another_name_that_held_the_client_is_emptied_of_it() {
         Given::new(client(), "notes", vec![deployment("hedgedoc", "notes", &container), secret, other]);
     assert_eq!(given.run().codes(), ["client-key-taken", "foreign-client"]);
 }
+
+#[test]
+fn the_clients_own_secret_keeps_no_other_client_under_other_keys() {
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "notes-oidc", "namespace": "notes"}, "stringData": {"CMD_OAUTH2_CLIENT_ID": "x", "oauth": "lathe1x", "other": "stays"}});
+    let env = json!([
+        {"name": "CMD_OAUTH2_CLIENT_SECRET", "valueFrom": {"secretKeyRef": {"name": "notes-oidc", "key": "oauth"}}},
+    ]);
+    let container = json!({"name": "hedgedoc", "image": "r/notes:1", "env": env, "envFrom": [{"secretRef": {"name": "notes-oidc"}}]});
+    let given = Given::new(client(), "notes", vec![deployment("hedgedoc", "notes", &container), secret]);
+    let done = given.run();
+    assert_eq!(done.objects[1]["stringData"], json!({"other": "stays"}));
+}
