@@ -189,14 +189,20 @@ fn a_dry_run_and_a_refused_apply_register_nothing() {
     let (provider, login) = set_up(&cluster, "dry");
     login.ok(&["apply"], &["--dry-run"]);
     login.run(&["diff"], &[]);
-    cluster.place.write(&format!("{}/manifests/bad.yaml", login.name), "apiVersion: v1\nkind: Service\nmetadata: {name: bad, namespace: whoami}\nspec: {ports: [{port: 0}]}\n");
-    let run = login.run(&["apply"], &[]);
-    assert_ne!(run.code, 0, "{}", run.stdout);
-    // Its namespace comes into being with the apply, so the rest is tried after that; but registering comes after the trial.
-    std::fs::remove_file(cluster.place.path(&format!("{}/manifests/bad.yaml", login.name))).unwrap();
-    let before = provider.count("POST ");
+    assert_eq!(provider.count("POST "), 0);
     login.ok(&["apply"], &[]);
-    assert_eq!(provider.count("POST "), 1, "{before}");
+    assert_eq!(provider.count("POST "), 1);
+    // Something that the server refuses, and a client that would be changed.
+    let bad = format!("{}/manifests/bad.yaml", login.name);
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: bad, namespace: whoami}\nspec: {ports: [{port: 0}]}\n";
+    cluster.place.write(&bad, service);
+    login.change("hosts: [whoami.example.org]", "scopes: [openid], hosts: [whoami.example.org]");
+    let run = login.run(&["apply"], &[]);
+    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+    assert_eq!(provider.count("PUT "), 0);
+    std::fs::remove_file(cluster.place.path(&bad)).unwrap();
+    login.ok(&["apply"], &[]);
+    assert_eq!(provider.count("PUT "), 1);
     login.ok(&["down"], &[]);
 }
 

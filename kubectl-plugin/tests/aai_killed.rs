@@ -4,27 +4,23 @@
 
 mod support;
 
-use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
 use support::cluster::Cluster;
-use support::finish;
 use support::keycloak::{BOT, Keycloak};
+use support::killer::{Moment, Victim, end_turn};
 use support::login::Login;
 use support::proxy::{Deed, Proxy};
 
-/// A moment: the n-th request of a kind to the API server or to Keycloak, before or after it was seen there.
+/// A moment of a run, by name.
 #[derive(Clone, Copy, Debug)]
 struct Point {
     name: &'static str,
+    /// Whether it is asked of Keycloak, and not of the API server.
     at_keycloak: bool,
-    method: &'static str,
-    path: &'static str,
-    nth: usize,
-    after: bool,
+    moment: Moment,
 }
 
 const fn cluster(
@@ -34,11 +30,12 @@ const fn cluster(
     nth: usize,
     after: bool,
 ) -> Point {
-    Point { name, at_keycloak: false, method, path, nth, after }
+    Point { name, at_keycloak: false, moment: Moment { method, path, nth, after } }
 }
 
 const fn keycloak(name: &'static str, method: &'static str, after: bool) -> Point {
-    Point { name, at_keycloak: true, method, path: "/clients-registrations/", nth: 1, after }
+    let moment = Moment { method, path: "/clients-registrations/", nth: 1, after };
+    Point { name, at_keycloak: true, moment }
 }
 
 /// Where records are kept, and the Secret that the application reads.
@@ -117,52 +114,17 @@ impl<'a> World<'a> {
 
     /// Runs until it is killed at the point.
     fn kill(&self, point: Point, verb: &[&str]) {
-        let pid: Arc<Mutex<Option<u32>>> = Arc::default();
-        let (own, seen) = (pid.clone(), Arc::new(AtomicUsize::new(0)));
-        let judge = move |line: &str| {
-            let is_it = line.starts_with(&format!("{} ", point.method))
-                && line.contains(point.path)
-                && !line.contains("dryRun");
-            if !is_it || seen.fetch_add(1, Ordering::SeqCst) + 1 != point.nth {
-                return Deed::Pass;
-            }
-            let own = own.clone();
-            let kill = move || kill_when_known(&own);
-            if point.after {
-                return Deed::Then(Box::new(kill));
-            }
-            kill();
-            Deed::Cut
-        };
+        let victim = Victim::default();
+        let judge = victim.judge(point.moment);
         let proxy = if point.at_keycloak {
             self.keycloak.judged(judge);
             Proxy::judged(self.login.cluster, |_| Deed::Pass)
         } else {
             Proxy::judged(self.login.cluster, judge)
         };
-        let mut command = self.login.command(verb, &["--server", &proxy.address]);
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        *pid.lock().unwrap() = Some(child.id());
-        let run = finish(child.wait_with_output().unwrap());
+        victim.run(self.login.command(verb, &["--server", &proxy.address]), point.name);
         self.keycloak.judged(|_| Deed::Pass);
-        assert_eq!(run.code, -1, "{}: it came to its end: {}{}", point.name, run.stdout, run.stderr);
-        self.end_turn();
-    }
-
-    /// The turn of a run that was killed ends after 30 s, which another test waits for.
-    fn end_turn(&self) {
-        let Login { cluster, ops, .. } = &self.login;
-        for lease in cluster.kubectl(&["get", "leases", "-n", ops, "-o", "name"]).stdout.lines() {
-            cluster.ok(&[
-                "patch",
-                "-n",
-                ops,
-                lease,
-                "--type=merge",
-                "-p",
-                r#"{"spec":{"holderIdentity":""}}"#,
-            ]);
-        }
+        end_turn(self.login.cluster, &self.login.ops);
     }
 
     fn host(&self) -> String {
@@ -215,18 +177,6 @@ impl<'a> World<'a> {
     fn deregister(&self) -> support::Run {
         let fixed = ["--project", &self.login.name, "--ops-namespace", &self.login.ops];
         self.login.run(&["aai", "deregister"], &fixed)
-    }
-}
-
-fn kill_when_known(pid: &Mutex<Option<u32>>) {
-    loop {
-        if let Some(pid) = *pid.lock().unwrap() {
-            Command::new("sh").args(["-c", &format!("kill -9 {pid}")]).status().unwrap();
-            // Until it is dead, it must hear no answer.
-            std::thread::sleep(Duration::from_millis(50));
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -318,7 +268,7 @@ fn killed_at_random_the_end_is_one_client() {
             std::thread::sleep(Duration::from_millis(seed % 1500));
             let _ = child.kill();
             child.wait().unwrap();
-            world.end_turn();
+            end_turn(&cluster, &world.login.ops);
             world.one(&format!("round {round}, seed {seed}"));
         }
         let run = world.login.run(&["down"], &[]);

@@ -4,26 +4,16 @@
 
 mod support;
 
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::process::Stdio;
 use std::time::Duration;
 
 use support::cluster::Cluster;
-use support::finish;
-use support::proxy::{Deed, Proxy};
+use support::killer::{Moment, Victim, end_turn};
+use support::proxy::Proxy;
 use support::set::{Set, map};
 
-/// A moment of a run: the n-th request of a kind, before or after the server has seen it.
-#[derive(Clone, Copy, Debug)]
-struct Point {
-    name: &'static str,
-    method: &'static str,
-    /// What the path holds.
-    path: &'static str,
-    nth: usize,
-    after: bool,
-}
+/// A moment of a run, by name.
+type Point = (&'static str, Moment);
 
 const fn point(
     name: &'static str,
@@ -32,7 +22,7 @@ const fn point(
     nth: usize,
     after: bool,
 ) -> Point {
-    Point { name, method, path, nth, after }
+    (name, Moment { method, path, nth, after })
 }
 
 const OF_APPLY: &[Point] = &[
@@ -61,75 +51,13 @@ const OF_DOWN: &[Point] = &[
     point("lease to be deleted", "DELETE", "/leases/", 1, false),
 ];
 
-/// A proxy that kills a run at the point. The run is told to it by its pid.
-struct Killer {
-    proxy: Proxy,
-    pid: Arc<Mutex<Option<u32>>>,
-}
-
-impl Killer {
-    fn new(cluster: &Cluster, point: Point) -> Self {
-        let pid: Arc<Mutex<Option<u32>>> = Arc::default();
-        let (own, seen) = (pid.clone(), Arc::new(AtomicUsize::new(0)));
-        let proxy = Proxy::judged(cluster, move |line| {
-            let is_it = line.starts_with(&format!("{} ", point.method))
-                && line.contains(point.path)
-                && !line.contains("dryRun")
-                && !line.contains("/events");
-            if !is_it || seen.fetch_add(1, Ordering::SeqCst) + 1 != point.nth {
-                return Deed::Pass;
-            }
-            let own = own.clone();
-            let kill = move || kill_when_known(&own);
-            if point.after {
-                return Deed::Then(Box::new(kill));
-            }
-            kill();
-            Deed::Cut
-        });
-        Self { proxy, pid }
-    }
-
-    /// Runs until it is killed.
-    fn run(&self, set: &Set<'_>, arguments: &[&str]) {
-        let server = ["--kubeconfig", &set.cluster.kubeconfig, "--server", &self.proxy.address];
-        let mut command = set.cluster.place.command(&[arguments, &server[..]].concat());
-        let child: Child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        *self.pid.lock().unwrap() = Some(child.id());
-        let run = finish(child.wait_with_output().unwrap());
-        assert_eq!(run.code, -1, "it came to its end: {}{}", run.stdout, run.stderr);
-    }
-}
-
-fn kill_when_known(pid: &Mutex<Option<u32>>) {
-    loop {
-        if let Some(pid) = *pid.lock().unwrap() {
-            kill(pid);
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn kill(pid: u32) {
-    Command::new("sh").args(["-c", &format!("kill -9 {pid}")]).status().unwrap();
-    // Until it is dead, it must hear no answer.
-    std::thread::sleep(Duration::from_millis(50));
-}
-
-/// The turn of a run that was killed ends after 30 s, which another test waits for.
-fn end_turn(set: &Set<'_>) {
-    for lease in set.cluster.ok(&["get", "leases", "-n", &set.ops, "-o", "name"]).lines() {
-        set.cluster.ok(&[
-            "patch",
-            "-n",
-            &set.ops,
-            lease,
-            "--type=merge",
-            "-p",
-            r#"{"spec":{"holderIdentity":""}}"#,
-        ]);
-    }
+/// Runs until it is killed at the point, and lets the next one begin.
+fn kill(set: &Set<'_>, (name, moment): Point, arguments: &[&str]) {
+    let victim = Victim::default();
+    let proxy = Proxy::judged(set.cluster, victim.judge(moment));
+    let server = ["--kubeconfig", &set.cluster.kubeconfig, "--server", &proxy.address];
+    victim.run(set.cluster.place.command(&[arguments, &server[..]].concat()), name);
+    end_turn(set.cluster, &set.ops);
 }
 
 const KEPT: [&str; 16] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "o", "p", "q"];
@@ -167,15 +95,14 @@ fn an_apply_that_is_killed_is_finished_by_the_next() {
         assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
         cluster.ok(&["create", "configmap", "foreign", "-n", &set.name]);
         set.write(&second());
-        Killer::new(&cluster, *point).run(&set, &["apply", "-p", &set.name, "--env", "prod"]);
-        end_turn(&set);
+        kill(&set, *point, &["apply", "-p", &set.name, "--env", "prod"]);
         set.applied(&[]);
         let now = state(&set);
-        assert_eq!(*want.get_or_insert_with(|| now.clone()), now, "{}", point.name);
+        assert_eq!(*want.get_or_insert_with(|| now.clone()), now, "{}", point.0);
         assert!(now.contains("foreign=") && now.contains("new=one") && !now.contains("gone"), "{now}");
         let again = set.applied(&["--no-hooks"]);
         let idle = |line: &str| line.ends_with(" unchanged") || line.contains(" left out: it is a hook");
-        assert!(again.lines().all(idle), "{}: {again}", point.name);
+        assert!(again.lines().all(idle), "{}: {again}", point.0);
         cluster.ok(&["delete", "configmap", "foreign", "new", "-n", &set.name]);
     }
     let after = other.get(&["configmaps", "a", "-o", "jsonpath={.metadata.resourceVersion}"]);
@@ -193,10 +120,9 @@ fn a_down_that_is_killed_is_finished_by_the_next() {
         let run = cluster.apply(&["-p", &set.name, "--review", "1"]);
         assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
         let fixed = ["--project", &set.name, "--ops-namespace", &set.ops, "--review", "1"];
-        Killer::new(&cluster, *point).run(&set, &[&["down"], &fixed[..]].concat());
-        end_turn(&set);
+        kill(&set, *point, &[&["down"], &fixed[..]].concat());
         let run = set.run(&["down"], &["--review", "1", "--env", "review"]);
-        assert_eq!(run.code, 0, "{}: {}{}", point.name, run.stdout, run.stderr);
+        assert_eq!(run.code, 0, "{}: {}{}", point.0, run.stdout, run.stderr);
         let left = cluster.ok(&[
             "get",
             "namespaces",
@@ -205,10 +131,10 @@ fn a_down_that_is_killed_is_finished_by_the_next() {
             "-o",
             "name",
         ]);
-        assert_eq!(left, "", "{}", point.name);
+        assert_eq!(left, "", "{}", point.0);
         let records =
             cluster.ok(&["get", "secrets,leases", "-n", &set.ops, "-l", "lathe.dev/review=1", "-o", "name"]);
-        assert_eq!(records, "", "{}", point.name);
+        assert_eq!(records, "", "{}", point.0);
     }
     assert_eq!(state(&set), before, "production was touched");
 }
@@ -241,7 +167,7 @@ fn killed_at_random_the_end_is_the_same() {
         std::thread::sleep(Duration::from_millis(seed % 2500));
         let _ = child.kill();
         child.wait().unwrap();
-        end_turn(&set);
+        end_turn(&cluster, &set.ops);
         set.applied(&[]);
         let now = state(&set);
         let want: String = names[leave..].iter().map(|name| format!("{name}=v{round} ")).collect();

@@ -103,7 +103,7 @@ impl<S: Store> Clients<'_, S> {
     ///
     /// `fresh` is the generation of credentials that are new.
     pub async fn expected(&self, wanted: &Wanted<'_>, fresh: u64) -> Result<u64, AaiError> {
-        let kept = self.open(wanted).await?;
+        let (kept, _) = self.open(wanted).await?;
         let record = &kept.record;
         let issuer = wanted.issuer;
         let stays = match issuer.mode {
@@ -134,8 +134,8 @@ impl<S: Store> Clients<'_, S> {
         Provider::new(&record.issuer, record.authority.as_deref(), self.sources)
     }
 
-    /// The record of what is wanted; a new one is not kept yet.
-    async fn open(&self, wanted: &Wanted<'_>) -> Result<Kept, AaiError> {
+    /// The record of what is wanted, which is not kept yet where it is new, and what it was before.
+    async fn open(&self, wanted: &Wanted<'_>) -> Result<(Kept, Option<Record>), AaiError> {
         let key = &wanted.declared.key;
         let read = self.store.read(key).await.map_err(|why| store(key, why))?;
         let Some(mut kept) = read else {
@@ -147,8 +147,9 @@ impl<S: Store> Clients<'_, S> {
             if let Some(id) = id.filter(|_| wanted.issuer.mode == Mode::Dcr) {
                 record.suspect(&(self.now)(), &format!("`{}`, whose record is gone", id.expose()));
             }
-            return Ok(Kept { record, version: String::new() });
+            return Ok((Kept { record, version: String::new() }, None));
         };
+        let before = kept.record.clone();
         let had = kept.record.issuer.mode;
         if had != wanted.issuer.mode {
             let left = !kept.record.superseded.is_empty() || kept.record.phase == Phase::Registering;
@@ -165,7 +166,7 @@ impl<S: Store> Clients<'_, S> {
             kept.record.digest.clear();
         }
         kept.record.refresh(wanted);
-        Ok(kept)
+        Ok((kept, Some(before)))
     }
 
     /// Keeps a record as it is by now.

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::intent::Declared;
 use crate::issuer::IssuerSpec;
+use crate::registration::client_id;
 
 /// The fields of a provider's registration form. The same intent makes the same text.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
@@ -44,9 +45,7 @@ impl Form {
     /// Of an intent.
     pub fn new(declared: &Declared, identity: &[String; 3], issuer: &IssuerSpec) -> Self {
         let intent = &declared.intent;
-        let [project, environment, review] = identity;
-        let parts = ["lathe", project, environment, review, &intent.name, &declared.key];
-        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        let [_, environment, review] = identity;
         let sorted = |list: &[String]| {
             let mut list = list.to_vec();
             list.sort();
@@ -63,7 +62,7 @@ impl Form {
             kind: "ClientRequest",
             issuer: issuer.issuer.clone(),
             key: declared.key.clone(),
-            client_id: parts.join("."),
+            client_id: client_id(identity, &intent.name, &declared.key),
             client_name: format!("{} {}", intent.title.as_ref().unwrap_or(&intent.name), declared.marker()),
             redirect_uris: sorted(&intent.redirect_uris),
             post_logout_redirect_uris: sorted(&intent.post_logout_redirect_uris),

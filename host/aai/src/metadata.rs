@@ -18,8 +18,7 @@ const LISTS: &[&str] = &["redirect_uris", "post_logout_redirect_uris", "grant_ty
 const HARMLESS: &[&str] = &["refresh_token"];
 
 impl Metadata {
-    /// Of an intent. `openid` tells whether the scope of that name is registered as others are: Keycloak refuses it, and it needs
-    /// no registration anywhere in practice.
+    /// Of an intent.
     pub fn of(declared: &Declared) -> Self {
         let Intent { name, title, redirect_uris, post_logout_redirect_uris, .. } = &declared.intent;
         let Intent { scopes, grant_types, auth_method, contacts, .. } = &declared.intent;

@@ -3,12 +3,14 @@
 use tokio::sync::OnceCell;
 
 use reqwest::{Method, Url};
+use serde_json::Value;
 
 use crate::discovery::Discovery;
 use crate::error::AaiError;
 use crate::http::{Answer, Ask, Body, Http, Login};
 use crate::issuer::{IssuerSpec, Sources};
 use crate::origin;
+use crate::record::Registration;
 use crate::secret::SecretText;
 
 /// A provider, for one run.
@@ -81,6 +83,58 @@ impl<'a> Provider<'a> {
             return Err(self.refused(what, &answer, &[&secret]));
         };
         Ok(Some(token.into()))
+    }
+
+    /// The JSON object of an answer of success; else why there is none. Behind 500 and more, and behind what is no JSON, somebody may
+    /// have been at work; who only reads is told that the provider is away.
+    pub(crate) fn document(
+        &self,
+        what: &'static str,
+        method: &Method,
+        answer: &Answer,
+        sent: &[&SecretText],
+    ) -> Result<Value, AaiError> {
+        let issuer = self.issuer();
+        match (answer.status, answer.json()) {
+            (200..=299, Some(document @ Value::Object(_))) => Ok(document),
+            (300..=399, _) => {
+                let why =
+                    format!("{what}: it sends elsewhere (status {}), which is not followed", answer.status);
+                Err(AaiError::Untrusted { issuer, why })
+            }
+            (status @ (200..=299 | 500..), _) => {
+                let why = if status < 300 {
+                    "its answer is no JSON object".to_owned()
+                } else {
+                    format!("it answers with status {status}")
+                };
+                Err(if *method == Method::GET {
+                    AaiError::Unavailable { issuer, why }
+                } else {
+                    AaiError::Unknown { issuer, what, why }
+                })
+            }
+            _ => Err(self.refused(what, answer, sent)),
+        }
+    }
+
+    /// Whether an answer to a deletion is one of success.
+    pub(crate) fn deleted(
+        &self,
+        what: &'static str,
+        answer: &Answer,
+        sent: &[&SecretText],
+    ) -> Result<(), AaiError> {
+        // A success has no body that would have to be read.
+        if answer.is_ok() {
+            return Ok(());
+        }
+        self.document(what, &Method::DELETE, answer, sent).map(drop)
+    }
+
+    /// The error of a client that is not there, or not for Lathe to see.
+    pub(crate) fn lost(&self, registration: &Registration) -> AaiError {
+        AaiError::Lost { issuer: self.issuer(), client: registration.client_id.clone() }
     }
 
     /// The error of an answer that is none of success.

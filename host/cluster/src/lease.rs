@@ -56,7 +56,7 @@ pub async fn end_leases(
     let list = secrets.list(&ListParams::default().labels(&format!("{PROJECT}={project}"))).await;
     let list = list.map_err(|error| requests.error(error))?;
     let mut ended = BTreeSet::new();
-    let mut over: Vec<(Held, Set)> = Vec::new();
+    let mut over: Vec<Held> = Vec::new();
     for secret in list.items.into_iter().filter(|secret| secret.type_.as_deref() == Some(TYPE)) {
         let label = |name: &str| secret.metadata.labels.as_ref()?.get(name).cloned();
         let Some(environment) = label(ENVIRONMENT) else { continue };
@@ -80,13 +80,13 @@ pub async fn end_leases(
                 is_own && secret.type_.as_deref() != Some(TYPE)
             };
             if !own.items.iter().any(other) {
-                over.push((held, set));
+                over.push(held);
             }
         }
     }
     // The slot first: a run that takes it again in between makes its Secret anew, which this one does not delete.
-    over.sort_by_key(|(held, _)| held.name.starts_with(OF_REVIEW));
-    for (held, _) in over {
+    over.sort_by_key(|held| held.name.starts_with(OF_REVIEW));
+    for held in over {
         held.delete(&secrets, &requests).await?;
         ended.insert(held.slot);
     }
@@ -288,9 +288,15 @@ impl Pool<'_> {
 
     /// Makes a lease last from now on.
     async fn renew(&self, held: &Held) -> Result<(), RequestError> {
+        let until = self.until();
+        if until.is_none() && held.expires.is_none() {
+            return Ok(());
+        }
+        // A lease has no other annotation.
+        let annotations: BTreeMap<&str, String> = until.into_iter().map(|until| (EXPIRES, until)).collect();
         let patch = serde_json::json!([
             {"op": "test", "path": "/metadata/uid", "value": held.uid},
-            {"op": "add", "path": "/metadata/annotations", "value": self.until().map(|until| BTreeMap::from([(EXPIRES, until)])).unwrap_or_default()},
+            {"op": "add", "path": "/metadata/annotations", "value": annotations},
         ]);
         let path = ops::secret(self.namespace, &held.name);
         match self.requests().find(&path, Ask::Patch(&patch.to_string())).await {

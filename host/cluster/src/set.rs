@@ -75,8 +75,13 @@ impl Set {
         id(&self.name(), &self.ops_namespace)
     }
 
+    /// Project, environment and review.
+    pub fn identity(&self) -> [String; 3] {
+        [self.project.clone(), self.environment.clone(), self.review.clone()]
+    }
+
     /// The labels that tell the environment.
-    pub(crate) fn labels(&self) -> BTreeMap<String, String> {
+    pub fn labels(&self) -> BTreeMap<String, String> {
         [(PROJECT, &self.project), (ENVIRONMENT, &self.environment), (REVIEW, &self.review)]
             .into_iter()
             .filter(|(_, value)| !value.is_empty())

@@ -167,11 +167,6 @@ fn state(secret: &Secret) -> Option<StateSecret> {
 }
 
 impl Set {
-    /// The labels that tell the environment, as its state carries them.
-    pub fn state_labels(&self) -> BTreeMap<String, String> {
-        self.labels()
-    }
-
     /// Reads a Secret of the environment that an application reads; `None` where there is none.
     pub async fn client_secret(
         &self,

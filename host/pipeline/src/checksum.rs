@@ -28,14 +28,11 @@ pub(crate) fn stamp(entries: &mut [Entry], output: &Output<'_>, namespace: &str)
         .collect();
     for entry in entries {
         let object = &mut entry.object;
-        if object.group() != "apps" || !WORKLOADS.contains(&object.kind()) {
+        let names = secrets_read(object);
+        if names.is_empty() {
             continue;
         }
         let namespace = place(object);
-        let mut names = BTreeSet::new();
-        if let Some(pod) = object.value.get("spec").and_then(|spec| spec.get("template")?.get("spec")) {
-            read_by(pod, &mut names);
-        }
         let read = names.into_iter().filter_map(|name| {
             let values = secrets.get(&(namespace.clone(), name.clone()))?;
             Some(format!("{name} {}", json::to_string(values)))
@@ -54,16 +51,16 @@ pub(crate) fn stamp(entries: &mut [Entry], output: &Output<'_>, namespace: &str)
     Ok(())
 }
 
-/// Whether the pods of a workload, which may be made anew, read a Secret of this name.
-pub fn reads_secret(object: &Object, secret: &str) -> bool {
-    if object.group() != "apps" || !WORKLOADS.contains(&object.kind()) {
-        return false;
-    }
+/// The names of Secrets that the pods of a workload read, where those may be made anew.
+pub fn secrets_read(object: &Object) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    if let Some(pod) = object.value.get("spec").and_then(|spec| spec.get("template")?.get("spec")) {
+    if object.group() == "apps"
+        && WORKLOADS.contains(&object.kind())
+        && let Some(pod) = object.value.get("spec").and_then(|spec| spec.get("template")?.get("spec"))
+    {
         read_by(pod, &mut names);
     }
-    names.contains(secret)
+    names
 }
 
 /// The values of a Secret, by what they are in the end: `stringData` wins.

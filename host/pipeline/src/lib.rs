@@ -42,7 +42,7 @@ mod typed;
 
 pub use as_is::as_is;
 pub use call::Call;
-pub use checksum::reads_secret;
+pub use checksum::secrets_read;
 pub use descriptor::Descriptor;
 pub use difference::{Change, Diff, FieldDiff, ObjectDiff, Pair};
 pub use environment::{Environment, EnvironmentError, Review, is_label_value};

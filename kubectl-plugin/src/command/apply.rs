@@ -28,9 +28,10 @@ pub(crate) fn run(flags: &cli::Apply, settings: &Settings) -> anyhow::Result<()>
     let mut tries = if flags.source.filename.iter().any(|file| file == "-") { 1 } else { TRIES };
     let mut before: Vec<String> = Vec::new();
     let (wanted, outcome, clients) = loop {
-        let wanted = wanted::find(&ask, settings)?;
-        let (outcome, clients) = connection::run(settings, wanted.pins.as_ref(), async |cluster, halt| {
-            once(&cluster, &halt, &wanted, flags, settings, &progress).await
+        let mut wanted = wanted::find(&ask, settings)?;
+        let pins = wanted.pins.clone();
+        let (outcome, clients) = connection::run(settings, pins.as_ref(), async |cluster, halt| {
+            once(&cluster, &halt, &mut wanted, flags, settings, &progress).await
         })?;
         tries -= 1;
         let clients = latest(before, clients);
@@ -73,11 +74,13 @@ const TRIES: u32 = 3;
 async fn once(
     cluster: &Cluster,
     halt: &Halt,
-    wanted: &Wanted,
+    wanted: &mut Wanted,
     flags: &cli::Apply,
     settings: &Settings,
     progress: &Progress,
 ) -> anyhow::Result<(Outcome, Vec<String>)> {
+    let fresh = milliseconds();
+    let expected = wanted.stamp(cluster, fresh).await?;
     let dry_run = flags.dry_run == Some(DryRun::Server);
     let agree = |deletions: &Deletions| agree(deletions, flags.confirm.as_deref());
     let set = wanted.environment.as_ref().map(|environment| {
@@ -87,9 +90,6 @@ async fn once(
         let patience = flags.holder.lock_timeout;
         Managed { set: set.clone(), applied, holder: applied::holder(), patience, agree: &agree }
     });
-    let mut objects = wanted.objects.clone();
-    let fresh = milliseconds();
-    let expected = wanted.stamp(cluster, &mut objects, fresh).await?;
     let registering = match (&wanted.clients, &wanted.environment) {
         (Some(clients), Some(InSet { set, .. })) => Some(Registering {
             clients,
@@ -121,7 +121,7 @@ async fn once(
         halt: halt.clone(),
         tell: &|event| progress.tell(event),
     };
-    let outcome = apply.run(cluster, &objects).await;
+    let outcome = apply.run(cluster, &wanted.objects).await;
     let lines = registering.map(|own| own.lines()).unwrap_or_default();
     Ok((outcome, lines))
 }

@@ -87,7 +87,7 @@ impl Store for ClusterStore<'_> {
     }
 
     async fn create(&self, record: &Record) -> Result<Option<Kept>, String> {
-        let labels = self.set(record).state_labels();
+        let labels = self.set(record).labels();
         let version =
             self.secrets().create(&name(&record.key), &labels, &text(record)?).await.map_err(told)?;
         Ok(version.map(|version| Kept { record: record.clone(), version }))
@@ -95,7 +95,7 @@ impl Store for ClusterStore<'_> {
 
     async fn replace(&self, kept: &Kept) -> Result<Option<Kept>, String> {
         let Kept { record, version } = kept;
-        let labels = self.set(record).state_labels();
+        let labels = self.set(record).labels();
         let replaced = self.secrets().replace(&name(&record.key), &labels, &text(record)?, version).await;
         Ok(replaced.map_err(told)?.map(|version| Kept { record: record.clone(), version }))
     }

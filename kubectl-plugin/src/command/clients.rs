@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use lathe_aai::{AaiError, Clients, IssuerSpec, Sources, Store, Terms, Wanted};
 use lathe_manifest::{Edit, Object, Pointer, Value};
-use lathe_pipeline::{Declared, Environment, age, reads_secret};
+use lathe_pipeline::{Declared, Environment, age, secrets_read};
 
 use super::project::Project;
 use crate::cli::ClientFlags;
 use crate::console::Failure;
 use crate::settings::{Settings, now, time_after, variable};
-use policy::credentials_allowed;
+use policy::all_allowed;
 
 pub(crate) use policy::{allowed, trusted};
 pub(crate) use registering::Registering;
@@ -62,8 +62,7 @@ impl LoginClients {
         };
         let used: Vec<&IssuerSpec> =
             own.declared.iter().filter_map(|declared| own.issuer(declared)).collect();
-        allowed(used.iter().map(|issuer| issuer.issuer.as_str()), settings)?;
-        credentials_allowed(&used, settings)?;
+        all_allowed(&used, settings)?;
         Ok(own)
     }
 
@@ -95,6 +94,13 @@ impl LoginClients {
             slot: self.slot.as_deref(),
             expires: ttl.map(time_after).unwrap_or_default(),
         }))
+    }
+
+    /// The same of one that has to be registered.
+    pub(crate) fn must<'a>(&'a self, declared: &'a Declared) -> Result<Wanted<'a>, AaiError> {
+        let name = &declared.intent.name;
+        let none = || AaiError::Settings(format!("client `{name}` names no issuer"));
+        self.wanted(declared)?.ok_or_else(none)
     }
 
     /// The client of this name.
@@ -142,8 +148,9 @@ pub(crate) fn stamp(objects: &mut [Object], namespace: &str, generations: &BTree
         if !object.namespace().is_empty() && object.namespace() != namespace {
             continue;
         }
-        let read = generations.iter().filter(|(secret, _)| reads_secret(object, secret));
-        let text: Vec<String> = read.map(|(secret, generation)| format!("{secret}.{generation}")).collect();
+        let names = secrets_read(object);
+        let read = names.iter().filter_map(|name| Some(format!("{name}.{}", generations.get(name)?)));
+        let text: Vec<String> = read.collect();
         if !text.is_empty() {
             // A template whose annotations are none is for the server to refuse.
             let _ = Edit::Set(place.clone(), Value::from(text.join(","))).apply(&mut object.value);

@@ -24,8 +24,8 @@ pub(crate) fn run(flags: &cli::Diff, settings: &Settings) -> anyhow::Result<()> 
         let wanted = wanted::references(&ask, settings)?;
         return tell(&between(file, &wanted, flags)?, flags);
     }
-    let wanted = wanted::find(&ask, settings)?;
-    let outcome = plan(&wanted, settings)?;
+    let mut wanted = wanted::find(&ask, settings)?;
+    let outcome = plan(&mut wanted, settings)?;
     outcome.warnings.iter().for_each(|warning| console::warn(warning));
     let diff = diff(&outcome, &wanted);
     let whole = outcome.failures.is_empty() && outcome.lost.is_none();
@@ -42,7 +42,7 @@ pub(crate) fn run(flags: &cli::Diff, settings: &Settings) -> anyhow::Result<()> 
 }
 
 /// What an apply would do.
-fn plan(wanted: &Wanted, settings: &Settings) -> anyhow::Result<Outcome> {
+fn plan(wanted: &mut Wanted, settings: &Settings) -> anyhow::Result<Outcome> {
     let set = wanted.environment.as_ref().map(|environment| {
         let InSet { set, digest, folder, .. } = environment;
         // Who looks is neither newer nor older.
@@ -50,9 +50,9 @@ fn plan(wanted: &Wanted, settings: &Settings) -> anyhow::Result<Outcome> {
         let patience = Duration::ZERO;
         Managed { set: set.clone(), applied, holder: String::new(), patience, agree: &|_| Ok(()) }
     });
-    connection::run(settings, wanted.pins.as_ref(), async |cluster, halt| {
-        let mut objects = wanted.objects.clone();
-        wanted.stamp(&cluster, &mut objects, milliseconds()).await?;
+    let pins = wanted.pins.clone();
+    connection::run(settings, pins.as_ref(), async |cluster, halt| {
+        wanted.stamp(&cluster, milliseconds()).await?;
         let apply = Apply {
             namespace: wanted.namespace.clone().unwrap_or_else(|| cluster.namespace.clone()),
             only_namespace: settings.namespace.is_some(),
@@ -70,7 +70,7 @@ fn plan(wanted: &Wanted, settings: &Settings) -> anyhow::Result<Outcome> {
             halt,
             tell: &|_| {},
         };
-        Ok(apply.run(&cluster, &objects).await)
+        Ok(apply.run(&cluster, &wanted.objects).await)
     })
 }
 

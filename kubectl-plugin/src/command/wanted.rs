@@ -46,9 +46,8 @@ pub(crate) struct Wanted {
 impl Wanted {
     /// Stamps workloads with the generations of the login clients whose Secrets they read, and gives these.
     pub(crate) async fn stamp(
-        &self,
+        &mut self,
         cluster: &Cluster,
-        objects: &mut [Object],
         fresh: u64,
     ) -> anyhow::Result<BTreeMap<String, u64>> {
         let (Some(own), Some(InSet { set, .. })) = (&self.clients, &self.environment) else {
@@ -58,9 +57,9 @@ impl Wanted {
             return Ok(BTreeMap::new());
         }
         let store = ClusterStore { cluster, namespace: &set.ops_namespace };
-        let generations =
-            own.generations(&store, fresh).await.map_err(|error| Failure::refused(error.to_string(), &[]))?;
-        clients::stamp(objects, &own.namespace, &generations);
+        let generations = own.generations(&store, fresh).await;
+        let generations = generations.map_err(|error| Failure::refused(error.to_string(), &[]))?;
+        clients::stamp(&mut self.objects, &own.namespace, &generations);
         Ok(generations)
     }
 }

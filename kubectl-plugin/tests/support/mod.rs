@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod console;
 pub mod http;
 pub mod keycloak;
+pub mod killer;
 pub mod login;
 pub mod provider;
 pub mod proxy;

@@ -125,7 +125,7 @@ impl<'a> Hub<'a> {
                 if is_secret && is_hidden(key, raw, text.as_deref()) {
                     let name = &object.name;
                     let told = format!(
-                        "what JupyterHub reads in Secret `{name}` is sealed; `reveal: [{name}]` at this transform lets it be looked into"
+                        "what JupyterHub reads in Secret `{name}` is sealed; `reveal: [NAMESPACE/{name}]` at this transform, with the namespace that the input gives it, lets it be looked into"
                     );
                     outcome.error("sealed-config", told, Some(at()));
                     continue;
@@ -161,7 +161,15 @@ impl<'a> Hub<'a> {
 fn read(key: &str, text: &str, login: &Login<'_>) -> Reading {
     let mut reading = python::read(text, login);
     if extension(key) != "py" {
-        let now = reading.text.take();
+        let now = reading.text.take().filter(|now| {
+            // Within YAML's own quotes, Python's quotes would end them.
+            let lines: Vec<&str> = text.lines().collect();
+            let changed = lines.iter().zip(now.lines()).enumerate().filter(|(_, (old, new))| *old != new);
+            let quoted = changed.map(|(index, _)| index).filter(|index| !is_literal(&lines, *index));
+            let before = reading.unread.len();
+            reading.unread.extend(quoted.map(|index| index + 1));
+            reading.unread.len() == before
+        });
         let block = block::read(now.as_deref().unwrap_or(text), login);
         reading.text = block.text.or(now);
         reading.taken.extend(block.taken);
@@ -170,6 +178,23 @@ fn read(key: &str, text: &str, login: &Login<'_>) -> Reading {
         reading.unread.dedup();
     }
     reading
+}
+
+/// Whether a line of YAML stands in a literal block (`|`), and so as it is.
+fn is_literal(lines: &[&str], index: usize) -> bool {
+    let depth = |line: &str| line.len() - line.trim_start().len();
+    let mut inner = lines.get(index).map_or(0, |line| depth(line));
+    for line in lines.iter().take(index).rev().filter(|line| !line.trim().is_empty()) {
+        if depth(line) < inner {
+            let head = line.split(" #").next().unwrap_or_default().trim_end();
+            if head.trim_end_matches(['-', '+', '1', '2', '3', '4', '5', '6', '7', '8', '9']).ends_with('|') {
+                return true;
+            }
+            inner = depth(line);
+        }
+    }
+    // A text that is Python as a whole has no head.
+    lines.first().is_some_and(|line| !line.contains(':'))
 }
 
 /// Whether a value of a Secret that may be config is sealed. JSON with secrets in it is seldom the hub's own config, so there

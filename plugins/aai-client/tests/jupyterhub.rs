@@ -146,7 +146,7 @@ fn a_sealed_secret_cannot_be_looked_into() {
     let secret = |key: &str, value: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "hub", "namespace": "jupyterhub"}, "data": {key: value}});
     let done = given(vec![hub(&json!([]), &volumes()), secret("values.yaml", TOKEN)]).run();
     assert_eq!(done.codes(), ["sealed-config"]);
-    assert!(done.findings[0].1.contains("`reveal: [hub]`"));
+    assert!(done.findings[0].1.contains("`reveal: [NAMESPACE/hub]`"));
     // A reference within what is sealed.
     let parts = b64(&format!("{TOKEN}<path:kv/data/hub#id>{TOKEN}"));
     assert_eq!(
@@ -210,4 +210,20 @@ fn flags_and_string_data_are_read() {
         done.objects[1]["stringData"]["values.yaml"],
         "hub:\n  config:\n    GenericOAuthenticator: {}\n"
     );
+}
+
+#[test]
+fn python_within_yamls_own_quotes_is_not_rewritten() {
+    let with = |text: &str| {
+        let map = map("hub", "jupyterhub", &[("values.yaml", text)]);
+        given(vec![hub(&json!([]), &volumes()), map]).try_once().unwrap()
+    };
+    let text = "hub:\n  extraConfig:\n    my: \"import os\\n\n      c.GenericOAuthenticator.client_id = 'hub-prod'\\n\n      x\"\n";
+    let done = with(text);
+    assert_eq!(done.codes(), ["unread-login"]);
+    assert_eq!(done.objects[1]["data"]["values.yaml"], text);
+    let text = "hub:\n  extraConfig:\n    my: |\n      if True:\n        c.GenericOAuthenticator.client_id = 'hub-prod'\n";
+    let done = with(text);
+    assert!(done.codes().is_empty(), "{:?}", done.findings);
+    assert!(done.objects[1]["data"]["values.yaml"].as_str().unwrap().contains("environ"));
 }

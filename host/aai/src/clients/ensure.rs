@@ -19,9 +19,7 @@ impl<S: Store> Clients<'_, S> {
     /// Registers the client, changes it, or finds that it is as it should be; and writes the Secret that applications read. A client
     /// that another one took the place of stays until [`Self::settle`].
     pub async fn ensure(&self, wanted: &Wanted<'_>, terms: Terms) -> Result<Done, AaiError> {
-        let before = self.store.read(&wanted.declared.key).await;
-        let before = before.map_err(|why| store(&wanted.declared.key, why))?.map(|kept| kept.record);
-        let mut kept = self.open(wanted).await?;
+        let (mut kept, before) = self.open(wanted).await?;
         self.go_on(&kept.record)?;
         let mode = wanted.issuer.mode;
         // Before anything is registered, for a client that nobody can use should not come into being.
@@ -134,7 +132,6 @@ impl<S: Store> Clients<'_, S> {
         }
         self.end_suspects(provider, kept).await?;
         self.go_on(&kept.record)?;
-        let is_fresh = kept.version.is_empty();
         kept.record.phase = Phase::Registering;
         kept.record.take_endpoints(&provider.discovery().await?.endpoints, terms.fresh);
         if provider.chooses() && kept.record.registration.is_none() {
@@ -145,7 +142,7 @@ impl<S: Store> Clients<'_, S> {
         let may_adopt = was_begun || terms.adopt;
         let reading = match provider.register(metadata, kept.record.registration.as_ref(), may_adopt).await {
             Ok(reading) => reading,
-            Err(error) => return Err(self.not_made(provider, kept, is_fresh, error).await),
+            Err(error) => return Err(self.not_made(provider, kept, error).await),
         };
         if !provider.chooses() {
             kept.record.renewed(terms.fresh);

@@ -8,6 +8,25 @@ use crate::record::{Phase, Registration, Wanted};
 use crate::store::{Kept, Store};
 
 impl<S: Store> Clients<'_, S> {
+    /// What the issuer says of itself; what it said last, where it is away.
+    async fn endpoints(
+        &self,
+        provider: &Provider<'_>,
+        kept: &mut Kept,
+        terms: Terms,
+        warnings: &mut Vec<String>,
+    ) -> Result<(), AaiError> {
+        match provider.discovery().await {
+            Ok(discovery) => kept.record.take_endpoints(&discovery.endpoints, terms.fresh),
+            Err(error) if error.is_outage() && !kept.record.endpoints.is_empty() && !terms.strict => {
+                let label = kept.record.label();
+                warnings.push(format!("{label}: {error}; what it said last is taken for good"));
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
     /// A client that the pipeline names.
     pub(super) async fn given(
         &self,
@@ -25,15 +44,7 @@ impl<S: Store> Clients<'_, S> {
                 "the client has a secret, and the pipeline names none; a public one has `authMethod: none`";
             return Err(AaiError::Settings(format!("{}: {told}", wanted.issuer.issuer)));
         }
-        let known = !kept.record.endpoints.is_empty();
-        match provider.discovery().await {
-            Ok(discovery) => kept.record.take_endpoints(&discovery.endpoints, terms.fresh),
-            Err(error) if error.is_outage() && known && !terms.strict => {
-                warnings
-                    .push(format!("{}: {error}; what it said last is taken for good", kept.record.label()));
-            }
-            Err(error) => return Err(error),
-        }
+        self.endpoints(provider, kept, terms, warnings).await?;
         let registration =
             Registration { client_id, client_secret, secret_expires_at: 0, client_uri: None, token: None };
         let before = kept.record.registration.replace(registration);
@@ -62,13 +73,7 @@ impl<S: Store> Clients<'_, S> {
     ) -> Result<Option<Deed>, AaiError> {
         let digest = Metadata::of(wanted.declared).digest();
         if kept.record.registration.is_some() {
-            match provider.discovery().await {
-                Ok(discovery) => kept.record.take_endpoints(&discovery.endpoints, terms.fresh),
-                Err(error) if error.is_outage() && !kept.record.endpoints.is_empty() => {
-                    warnings.push(format!("{}: {error}", kept.record.label()));
-                }
-                Err(error) => return Err(error),
-            }
+            self.endpoints(provider, kept, terms, warnings).await?;
             if !kept.record.digest.is_empty() && kept.record.digest != digest {
                 warnings.push(format!(
                     "{}: what is asked for has changed since it was approved; `aai show -o request` writes what to tell the provider",

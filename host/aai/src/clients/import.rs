@@ -17,7 +17,7 @@ impl<S: Store> Clients<'_, S> {
         registration: Registration,
         terms: Terms,
     ) -> Result<Done, AaiError> {
-        let mut kept = self.open(wanted).await?;
+        let (mut kept, _) = self.open(wanted).await?;
         let label = kept.record.label();
         let mode = kept.record.issuer.mode;
         if matches!(mode, Mode::Pool | Mode::Static) {

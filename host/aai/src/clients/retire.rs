@@ -62,10 +62,9 @@ impl<S: Store> Clients<'_, S> {
     }
 
     /// Takes clients back that another took the place of, when nobody needs them any more.
-    pub async fn settle(&self, key: &str) -> Result<Vec<String>, AaiError> {
+    pub async fn settle(&self, mut kept: Kept) -> Result<Vec<String>, AaiError> {
         let mut warnings = Vec::new();
-        let read = self.store.read(key).await.map_err(|why| store(key, why))?;
-        if let Some(mut kept) = read.filter(|kept| !kept.record.superseded.is_empty()) {
+        if !kept.record.superseded.is_empty() {
             self.go_on(&kept.record)?;
             let provider = self.provider(&kept.record)?;
             self.end_superseded(&provider, &mut kept, &mut warnings).await?;
@@ -181,18 +180,10 @@ impl<S: Store> Clients<'_, S> {
         &self,
         provider: &Provider<'_>,
         kept: &mut Kept,
-        is_fresh: bool,
         error: AaiError,
     ) -> AaiError {
-        // Of a client whose id is chosen here, an earlier step may have been heard; the next run finds it by its id.
-        let refused = matches!(
-            error,
-            AaiError::Refused { what: "the registration", .. }
-                | AaiError::Untrusted { .. }
-                | AaiError::Claimed { .. }
-        );
-        let may_be_there = provider.chooses() && !(is_fresh && refused);
-        if may_be_there || matches!(error, AaiError::Unknown { .. }) {
+        // A client whose id is chosen here is found by it, whatever an earlier step did.
+        if provider.chooses() || matches!(error, AaiError::Unknown { .. }) {
             return error;
         }
         kept.record.digest.clear();

@@ -14,7 +14,7 @@ impl<S: Store> Clients<'_, S> {
     /// Gives the client other credentials, and writes them to its Secret. The client before stays until [`Self::settle`], when
     /// workloads have learnt of the new one; `at_once` takes it back now.
     pub async fn rotate(&self, wanted: &Wanted<'_>, at_once: bool, fresh: u64) -> Result<Done, AaiError> {
-        let mut kept = self.open(wanted).await?;
+        let (mut kept, _) = self.open(wanted).await?;
         self.go_on(&kept.record)?;
         let label = kept.record.label();
         if kept.record.phase != Phase::Registered || kept.record.registration.is_none() {

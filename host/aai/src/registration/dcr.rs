@@ -25,7 +25,7 @@ pub(super) async fn register(provider: &Provider<'_>, metadata: &Metadata) -> Re
     let ask = Ask { method: Method::POST, url: url.as_str(), what, login, body: Body::Json(&document) };
     let answer = provider.http.send(&ask).await?;
     let sent: Vec<&SecretText> = token.iter().collect();
-    let document = changed(provider, what, &answer, &sent)?;
+    let document = provider.document(what, &Method::POST, &answer, &sent)?;
     let (registration, flaw) = registration_of(provider, &document, None);
     Ok(Reading { document, registration, flaw })
 }
@@ -40,7 +40,7 @@ pub(super) async fn read(
         return Ok(None);
     };
     let token = registration.token.as_ref();
-    let document = changed(provider, what, &answer, &token.into_iter().collect::<Vec<_>>())?;
+    let document = provider.document(what, &Method::GET, &answer, &token.into_iter().collect::<Vec<_>>())?;
     let (registration, flaw) = registration_of(provider, &document, Some(registration));
     Ok(Some(Reading { document, registration, flaw }))
 }
@@ -54,16 +54,12 @@ pub(super) async fn update(
 ) -> Result<Reading, AaiError> {
     let what = "the change of a client";
     let sent = metadata.over(has, &registration.client_id, provider.without().await?);
-    let unsupported = || AaiError::Refused {
-        issuer: provider.issuer(),
-        what,
-        status: 405,
-        told: "it lets no client be changed".to_owned(),
-    };
-    let answer =
-        send(provider, registration, Method::PUT, what, Body::Json(&sent)).await?.ok_or_else(unsupported)?;
+    let answer = send(provider, registration, Method::PUT, what, Body::Json(&sent))
+        .await?
+        .ok_or_else(|| unsupported(provider, what))?;
     let secrets = [registration.token.as_ref(), registration.client_secret.as_ref()];
-    let document = changed(provider, what, &answer, &secrets.into_iter().flatten().collect::<Vec<_>>())?;
+    let secrets: Vec<_> = secrets.into_iter().flatten().collect();
+    let document = provider.document(what, &Method::PUT, &answer, &secrets)?;
     let (registration, flaw) = registration_of(provider, &document, Some(registration));
     Ok(Reading { document, registration, flaw })
 }
@@ -71,19 +67,16 @@ pub(super) async fn update(
 /// Takes a client back (RFC 7592 section 2.3).
 pub(super) async fn delete(provider: &Provider<'_>, registration: &Registration) -> Result<(), AaiError> {
     let what = "the deletion of a client";
-    let unsupported = || AaiError::Refused {
-        issuer: provider.issuer(),
-        what,
-        status: 405,
-        told: "it lets no client be deleted".to_owned(),
-    };
-    let answer =
-        send(provider, registration, Method::DELETE, what, Body::None).await?.ok_or_else(unsupported)?;
-    match answer.status {
-        200..=299 => Ok(()),
-        500.. => Err(unknown(provider, what, answer.status)),
-        _ => Err(provider.refused(what, &answer, &registration.token.iter().collect::<Vec<_>>())),
-    }
+    let answer = send(provider, registration, Method::DELETE, what, Body::None)
+        .await?
+        .ok_or_else(|| unsupported(provider, what))?;
+    provider.deleted(what, &answer, &registration.token.iter().collect::<Vec<_>>())
+}
+
+/// The error of a provider that knows no such request.
+fn unsupported(provider: &Provider<'_>, what: &'static str) -> AaiError {
+    let (issuer, told) = (provider.issuer(), "it knows no such request".to_owned());
+    AaiError::Refused { issuer, what, status: 405, told }
 }
 
 /// Where a client is managed; `None` where the provider did not tell (RFC 7591 alone), or nobody is let in.
@@ -112,14 +105,17 @@ async fn send(
     what: &'static str,
     body: Body<'_>,
 ) -> Result<Option<Answer>, AaiError> {
-    let client = || registration.client_id.clone();
     let reads = method == Method::GET;
     let Some((url, token)) = way(provider, registration).await? else {
         if reads {
             return Ok(None);
         }
         let why = "the provider did not tell where it is managed (RFC 7592), or nobody is let in".to_owned();
-        return Err(AaiError::OutOfReach { issuer: provider.issuer(), client: client(), why });
+        return Err(AaiError::OutOfReach {
+            issuer: provider.issuer(),
+            client: registration.client_id.clone(),
+            why,
+        });
     };
     let ask = Ask { method, url: url.as_str(), what, login: Login::Bearer(token), body };
     let answer = provider.http.send(&ask).await?;
@@ -128,44 +124,9 @@ async fn send(
         // A client that may not read itself (RFC 7592 section 2.1).
         403 if reads && registration.token.is_some() => Ok(None),
         // Behind the client's own token 401 says that it is gone; behind the account's, that the account is not let in.
-        401 if registration.token.is_some() => {
-            Err(AaiError::Lost { issuer: provider.issuer(), client: client() })
-        }
-        404 => Err(AaiError::Lost { issuer: provider.issuer(), client: client() }),
-        500.. if reads => {
-            let why = format!("it answers with status {}", answer.status);
-            Err(AaiError::Unavailable { issuer: provider.issuer(), why })
-        }
+        401 if registration.token.is_some() => Err(provider.lost(registration)),
+        404 => Err(provider.lost(registration)),
         _ => Ok(Some(answer)),
-    }
-}
-
-fn unknown(provider: &Provider<'_>, what: &'static str, status: u16) -> AaiError {
-    let why = format!("it answers with status {status}");
-    AaiError::Unknown { issuer: provider.issuer(), what, why }
-}
-
-/// The document of an answer of success; else why there is none. Behind 500 and more, and behind what is no JSON, somebody may have
-/// been at work.
-fn changed(
-    provider: &Provider<'_>,
-    what: &'static str,
-    answer: &Answer,
-    sent: &[&SecretText],
-) -> Result<Value, AaiError> {
-    match (answer.status, answer.json()) {
-        (200..=299, Some(document @ Value::Object(_))) => Ok(document),
-        (200..=299, _) => Err(AaiError::Unknown {
-            issuer: provider.issuer(),
-            what,
-            why: "its answer is no JSON object".to_owned(),
-        }),
-        (300..=399, _) => {
-            let why = format!("{what}: it sends elsewhere (status {}), which is not followed", answer.status);
-            Err(AaiError::Untrusted { issuer: provider.issuer(), why })
-        }
-        (500.., _) => Err(unknown(provider, what, answer.status)),
-        _ => Err(provider.refused(what, answer, sent)),
     }
 }
 

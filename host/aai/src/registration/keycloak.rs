@@ -15,9 +15,6 @@ use crate::provider::Provider;
 use crate::record::Registration;
 use crate::secret::SecretText;
 
-/// What messages call it.
-const READING: &str = "the reading of a client";
-
 /// Scopes of Keycloak's own that give no attribute of a person.
 const TECHNICAL: &[&str] = &["acr", "basic", "roles", "service_account", "web-origins"];
 
@@ -54,7 +51,7 @@ pub(super) async fn register(
         }
         found
     } else {
-        object(provider, what, &answer, presumed)?
+        object(provider, what, &Method::POST, &answer, presumed)?
     };
     put(provider, metadata, presumed, &has).await
 }
@@ -84,7 +81,7 @@ pub(super) async fn renew(provider: &Provider<'_>, registration: &Registration) 
     let answer =
         send(provider, Method::PUT, &address(provider, registration).await?, what, Body::Json(&document))
             .await?;
-    object(provider, what, &answer, registration).map(drop)
+    object(provider, what, &Method::PUT, &answer, registration).map(drop)
 }
 
 /// Takes the client back.
@@ -92,19 +89,17 @@ pub(super) async fn delete(provider: &Provider<'_>, registration: &Registration)
     let what = "the deletion of a client";
     let answer =
         send(provider, Method::DELETE, &address(provider, registration).await?, what, Body::None).await?;
-    match answer.status {
-        200..=299 => Ok(()),
-        404 => Err(lost(provider, registration)),
-        500.. => Err(unknown(provider, what, answer.status)),
-        _ => Err(provider.refused(what, &answer, &[])),
+    if answer.status == 404 {
+        return Err(provider.lost(registration));
     }
+    provider.deleted(what, &answer, &[])
 }
 
 async fn get(provider: &Provider<'_>, registration: &Registration) -> Result<Value, AaiError> {
-    let what = READING;
+    let what = "the reading of a client";
     let answer =
         send(provider, Method::GET, &address(provider, registration).await?, what, Body::None).await?;
-    object(provider, what, &answer, registration)
+    object(provider, what, &Method::GET, &answer, registration)
 }
 
 /// Writes what is wanted over what is there, where that is something else.
@@ -127,7 +122,7 @@ async fn put(
     let answer =
         send(provider, Method::PUT, &address(provider, registration).await?, what, Body::Json(&document))
             .await?;
-    Ok(reading(registration, &object(provider, what, &answer, registration)?))
+    Ok(reading(registration, &object(provider, what, &Method::PUT, &answer, registration)?))
 }
 
 async fn endpoint(provider: &Provider<'_>) -> Result<Url, AaiError> {
@@ -160,37 +155,18 @@ async fn send(
     provider.http.send(&Ask { method, url: url.as_str(), what, login: Login::Bearer(token), body }).await
 }
 
-fn lost(provider: &Provider<'_>, registration: &Registration) -> AaiError {
-    AaiError::Lost { issuer: provider.issuer(), client: registration.client_id.clone() }
-}
-
-fn unknown(provider: &Provider<'_>, what: &'static str, status: u16) -> AaiError {
-    AaiError::Unknown { issuer: provider.issuer(), what, why: format!("it answers with status {status}") }
-}
-
+/// The document of an answer. A client that is not there is an error of its own.
 fn object(
     provider: &Provider<'_>,
     what: &'static str,
+    method: &Method,
     answer: &Answer,
     registration: &Registration,
 ) -> Result<Value, AaiError> {
-    match (answer.status, answer.json()) {
-        (200..=299, Some(document @ Value::Object(_))) => Ok(document),
-        (200..=299, _) => {
-            let why = "its answer is no JSON object".to_owned();
-            Err(AaiError::Unknown { issuer: provider.issuer(), what, why })
-        }
-        (404, _) => Err(lost(provider, registration)),
-        (500.., _) if what == READING => {
-            let why = format!("it answers with status {}", answer.status);
-            Err(AaiError::Unavailable { issuer: provider.issuer(), why })
-        }
-        (500.., _) => Err(unknown(provider, what, answer.status)),
-        _ => {
-            let sent: Vec<&SecretText> = registration.client_secret.iter().collect();
-            Err(provider.refused(what, answer, &sent))
-        }
+    if answer.status == 404 {
+        return Err(provider.lost(registration));
     }
+    provider.document(what, method, answer, &registration.client_secret.iter().collect::<Vec<_>>())
 }
 
 fn words(value: Option<&Value>) -> Vec<String> {

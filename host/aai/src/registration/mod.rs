@@ -114,7 +114,7 @@ pub(crate) fn new_secret() -> Result<SecretText, AaiError> {
 }
 
 /// `lathe.PROJECT.ENVIRONMENT.REVIEW.NAME.KEY`; the key alone tells it from others.
-fn client_id(identity: &[String; 3], name: &str, key: &str) -> String {
+pub(crate) fn client_id(identity: &[String; 3], name: &str, key: &str) -> String {
     let parts = identity.iter().map(String::as_str).chain([name, key]);
     let parts: Vec<&str> = std::iter::once("lathe").chain(parts).filter(|part| !part.is_empty()).collect();
     let id = parts.join(".");

@@ -119,7 +119,7 @@ fn orphans(
     }
     let mut failed = Vec::new();
     for (name, (issuer, authority)) in with_account {
-        if let Err(error) = allowed(std::iter::once(name.as_str()), settings) {
+        if let Err(error) = allowed(name, settings) {
             failed.push(format!("{error:#}"));
             continue;
         }

@@ -32,10 +32,7 @@ pub(super) fn run(flags: &cli::AaiImport, settings: &Settings) -> anyhow::Result
         let halted = || halt.why();
         let clients = Clients { store, sources: declaring.clients.sources(), now: &now, halted: &halted };
         let label = &flags.name;
-        let wanted = declaring.clients.wanted(&declared).map_err(|error| failure(label, &error))?;
-        let Some(wanted) = wanted else {
-            return Err(Failure::usage(format!("client `{label}` names no issuer")).into());
-        };
+        let wanted = declaring.clients.must(&declared).map_err(|error| failure(label, &error))?;
         let terms = Terms { adopt: flags.adopt, fresh: milliseconds(), ..Terms::default() };
         Ok(clients.import(&wanted, registration, terms).await.map_err(|error| failure(label, &error))?)
     })?;

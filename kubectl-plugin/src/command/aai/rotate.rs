@@ -5,7 +5,6 @@ use lathe_aai::Clients;
 use super::{Declaring, failure};
 use crate::cli;
 use crate::console;
-use crate::console::Failure;
 use crate::settings::{Settings, milliseconds, now};
 
 pub(super) fn run(flags: &cli::AaiRotate, settings: &Settings) -> anyhow::Result<()> {
@@ -16,10 +15,7 @@ pub(super) fn run(flags: &cli::AaiRotate, settings: &Settings) -> anyhow::Result
         let halted = || halt.why();
         let clients = Clients { store, sources: declaring.clients.sources(), now: &now, halted: &halted };
         let label = &flags.name;
-        let wanted = declaring.clients.wanted(&declared).map_err(|error| failure(label, &error))?;
-        let Some(wanted) = wanted else {
-            return Err(Failure::usage(format!("client `{label}` names no issuer")).into());
-        };
+        let wanted = declaring.clients.must(&declared).map_err(|error| failure(label, &error))?;
         Ok(clients
             .rotate(&wanted, flags.now, milliseconds())
             .await

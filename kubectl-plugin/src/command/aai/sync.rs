@@ -1,7 +1,6 @@
 //! `aai sync`: clients registered, and their Secrets written, for an environment whose workloads somebody else applies.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lathe_cluster::{Apply, Cause, Halt};
@@ -91,8 +90,19 @@ async fn sync(
     let set = set(&clients.identity, &declaring.ops_namespace);
     let terms = clients.terms(flags.clients, flags.adopt, milliseconds());
     let optional = flags.clients.optional;
-    let registering = Declared { clients, set: &set, halt, terms, optional, settings };
-    let (lines, failures, done) = registering.run(store).await;
+    let registering = Registering {
+        clients,
+        cluster: store.cluster(),
+        set: &set,
+        halt,
+        terms,
+        optional,
+        settings,
+        expected: None,
+        done: RefCell::default(),
+    };
+    let (_, failures) = registering.all(store).await;
+    let (lines, done) = (registering.lines(), registering.to_json());
     match flags.output {
         TableFormat::Table => {
             console::print(&lines.iter().map(|line| format!("{line}\n")).collect::<String>())?;
@@ -114,43 +124,4 @@ async fn sync(
         (false, false) => Failure::partly(summary),
     };
     Err(failure.with_problems(problems).into())
-}
-
-/// What is registered without an apply.
-struct Declared<'a> {
-    clients: &'a crate::command::clients::LoginClients,
-    set: &'a lathe_cluster::Set,
-    halt: &'a Halt,
-    terms: lathe_aai::Terms,
-    optional: bool,
-    settings: &'a Settings,
-}
-
-impl Declared<'_> {
-    async fn run(
-        &self,
-        store: &AnyStore<'_>,
-    ) -> (Vec<String>, Vec<lathe_cluster::Failure>, Vec<serde_json::Value>) {
-        let registering = Registering {
-            clients: self.clients,
-            cluster: store.cluster(),
-            set: self.set,
-            halt: self.halt,
-            terms: self.terms,
-            optional: self.optional,
-            settings: self.settings,
-            expected: None,
-            done: RefCell::new(BTreeMap::new()),
-        };
-        let (_, failures) = registering.all(store).await;
-        let one = |(name, done): (&String, &Result<lathe_aai::Done, String>)| match done {
-            Ok(done) => json!({
-                "name": name, "outcome": done.deed.name(), "clientId": done.client_id,
-                "generation": done.generation, "warnings": done.warnings,
-            }),
-            Err(why) => json!({ "name": name, "outcome": "skipped", "why": why }),
-        };
-        let done = registering.done.borrow().iter().map(one).collect();
-        (registering.lines(), failures, done)
-    }
 }

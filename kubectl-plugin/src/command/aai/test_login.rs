@@ -23,7 +23,7 @@ pub(super) fn run(flags: &cli::AaiTestLogin, settings: &Settings) -> anyhow::Res
             return Err(Failure::usage(told).with_hint("`--env NAME` and `--review ID` say which").into());
         }
     };
-    allowed(std::iter::once(record.issuer.issuer.as_str()), settings)?;
+    allowed(&record.issuer.issuer, settings)?;
     let Some(password) = variable(&flags.password_env).filter(|text| !text.is_empty()) else {
         return Err(Failure::usage(format!("the variable `{}` is not set", flags.password_env))
             .with_hint("`--password-env VARIABLE` names the one that holds the test user's password")

@@ -3,21 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lathe_aai::{IssuerSpec, Kept};
-use lathe_pipeline::Problem;
+use lathe_pipeline::{Policy, Problem};
 
 use crate::command::project::policies;
 use crate::console::Failure;
 use crate::settings::Settings;
 
-/// Whether all policies allow these issuers.
-pub(crate) fn allowed<'a>(issuers: impl Iterator<Item = &'a str>, settings: &Settings) -> anyhow::Result<()> {
-    let issuers: BTreeSet<&str> = issuers.collect();
-    for (name, policy) in policies(settings)? {
-        let Some(allowed) = &policy.issuers else { continue };
-        let beyond = issuers.iter().filter(|issuer| !allowed.contains(**issuer));
-        let beyond: Vec<Problem> = beyond
-            .map(|issuer| Problem::new("policy", format!("the policy does not allow issuer {issuer}")))
-            .collect();
+/// Refuses what a policy has something against.
+fn within(
+    policies: &[(String, Policy)],
+    against: impl Fn(&Policy) -> BTreeSet<String>,
+) -> anyhow::Result<()> {
+    for (name, policy) in policies {
+        let beyond: Vec<Problem> =
+            against(policy).into_iter().map(|told| Problem::new("policy", told)).collect();
         if !beyond.is_empty() {
             return Err(
                 Failure::refused(format!("the pipeline goes beyond the policy {name}"), &beyond).into()
@@ -27,20 +26,29 @@ pub(crate) fn allowed<'a>(issuers: impl Iterator<Item = &'a str>, settings: &Set
     Ok(())
 }
 
-/// Whether all policies let credentials be taken from where these issuers name them.
-pub(super) fn credentials_allowed(issuers: &[&IssuerSpec], settings: &Settings) -> anyhow::Result<()> {
-    for (name, policy) in policies(settings)? {
-        let named = issuers.iter().flat_map(|issuer| issuer.credentials());
-        let beyond = named.filter_map(|(kind, path)| policy.secrets.judge(kind, &path).err());
-        let beyond: BTreeSet<String> = beyond.collect();
-        let beyond: Vec<Problem> = beyond.into_iter().map(|told| Problem::new("policy", told)).collect();
-        if !beyond.is_empty() {
-            return Err(
-                Failure::refused(format!("the pipeline goes beyond the policy {name}"), &beyond).into()
-            );
-        }
-    }
-    Ok(())
+/// What a policy has against an issuer.
+fn against_issuer(policy: &Policy, issuer: &str) -> Option<String> {
+    let beyond = policy.issuers.as_ref().is_some_and(|allowed| !allowed.contains(issuer));
+    beyond.then(|| format!("the policy does not allow issuer {issuer}"))
+}
+
+/// What a policy has against the places that an issuer takes credentials from.
+fn against_credentials(policy: &Policy, issuer: &IssuerSpec) -> BTreeSet<String> {
+    let named = issuer.credentials().into_iter();
+    named.filter_map(|(kind, path)| policy.secrets.judge(kind, &path).err()).collect()
+}
+
+/// Whether all policies allow an issuer.
+pub(crate) fn allowed(issuer: &str, settings: &Settings) -> anyhow::Result<()> {
+    within(&policies(settings)?, |policy| against_issuer(policy, issuer).into_iter().collect())
+}
+
+/// Whether all policies allow these issuers, and the places that they take credentials from.
+pub(super) fn all_allowed(issuers: &[&IssuerSpec], settings: &Settings) -> anyhow::Result<()> {
+    within(&policies(settings)?, |policy| {
+        let own = issuers.iter().filter_map(|issuer| against_issuer(policy, &issuer.issuer));
+        own.chain(issuers.iter().flat_map(|issuer| against_credentials(policy, issuer))).collect()
+    })
 }
 
 /// A record as it may be acted upon: with credentials that the pipeline names for its issuer, or an operator's policy lets through.
@@ -50,16 +58,17 @@ pub(crate) fn trusted(
     issuers: &BTreeMap<String, (IssuerSpec, Option<String>)>,
     settings: &Settings,
 ) -> anyhow::Result<Kept> {
+    let policies = policies(settings)?;
     let issuer = kept.record.issuer.clone();
-    allowed(std::iter::once(issuer.issuer.as_str()), settings)?;
+    within(&policies, |policy| against_issuer(policy, &issuer.issuer).into_iter().collect())?;
     if let Some((own, authority)) = issuers.get(&issuer.issuer) {
         kept.record.issuer = IssuerSpec { mode: issuer.mode, ..own.clone() };
         kept.record.authority.clone_from(authority);
         return Ok(kept);
     }
-    let policies = policies(settings)?;
-    let by_policy = policies.iter().any(|(_, policy)| policy.issuers.is_some());
-    if !by_policy || credentials_allowed(&[&issuer], settings).is_err() {
+    let named = policies.iter().any(|(_, policy)| policy.issuers.is_some());
+    let let_through = policies.iter().all(|(_, policy)| against_credentials(policy, &issuer).is_empty());
+    if !named || !let_through {
         kept.record.issuer = issuer.without_credentials();
     }
     Ok(kept)

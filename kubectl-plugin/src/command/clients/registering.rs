@@ -8,6 +8,8 @@ use std::pin::Pin;
 use lathe_aai::{AaiError, Clients, Done, Store, Terms};
 use lathe_cluster::{Cause, Cluster, Errand, Failure as Failed, Halt, Set};
 
+use serde_json::{Value, json};
+
 use super::{LoginClients, told, trusted};
 use crate::command::client_store::ClusterStore;
 use crate::console;
@@ -89,15 +91,6 @@ impl Registering<'_> {
         let halted = || self.halt.why();
         let clients = Clients { store, sources: self.clients.sources(), now: &now, halted: &halted };
         let mut failures = Vec::new();
-        for declared in self.clients.declared.iter().filter(|declared| declared.intent.issuer.is_some()) {
-            match clients.settle(&declared.key).await {
-                Ok(warnings) => warnings.iter().for_each(|warning| console::warn(warning)),
-                Err(error) => {
-                    let label = &declared.intent.name;
-                    console::warn(&format!("client {label}: the one before stays for now: {error}"));
-                }
-            }
-        }
         let known = match store.list(Some(&self.clients.identity)).await {
             Ok(known) => known,
             Err(why) => {
@@ -107,7 +100,17 @@ impl Registering<'_> {
         };
         let keys: BTreeSet<&str> =
             self.clients.declared.iter().map(|declared| declared.key.as_str()).collect();
-        for kept in known.into_iter().filter(|kept| !keys.contains(kept.record.key.as_str())) {
+        for kept in known {
+            if keys.contains(kept.record.key.as_str()) {
+                let name = kept.record.name.clone();
+                match clients.settle(kept).await {
+                    Ok(warnings) => warnings.iter().for_each(|warning| console::warn(warning)),
+                    Err(error) => {
+                        console::warn(&format!("client {name}: the one before stays for now: {error}"));
+                    }
+                }
+                continue;
+            }
             let (label, name) = (kept.record.label(), kept.record.name.clone());
             if self.clients.identity[2].is_empty() {
                 console::warn(&format!("{label} is not declared any more; `aai deregister` takes it back"));
@@ -127,6 +130,18 @@ impl Registering<'_> {
             }
         }
         failures
+    }
+
+    /// What became of each, for programs.
+    pub(crate) fn to_json(&self) -> Vec<Value> {
+        let one = |(name, done): (&String, &Result<Done, String>)| match done {
+            Ok(done) => json!({
+                "name": name, "outcome": done.deed.name(), "clientId": done.client_id,
+                "generation": done.generation, "warnings": done.warnings,
+            }),
+            Err(why) => json!({ "name": name, "outcome": "skipped", "why": why }),
+        };
+        self.done.borrow().iter().map(one).collect()
     }
 
     /// A line for each client.

@@ -28,11 +28,8 @@ pub(crate) struct Retiring<'a> {
 impl Errand for Retiring<'_> {
     fn run(&self) -> Pin<Box<dyn Future<Output = (bool, Vec<Failed>)> + '_>> {
         Box::pin(async move {
-            let store = ClusterStore { cluster: self.cluster, namespace: &self.set.ops_namespace };
-            let Set { project, environment, review, .. } = self.set;
-            let identity = [project.clone(), environment.clone(), review.clone()];
-            match store.list(Some(&identity)).await {
-                Ok(known) => self.all(&store, known).await,
+            match self.store().list(Some(&self.set.identity())).await {
+                Ok(known) => self.all(&self.store(), known).await,
                 Err(why) => (false, vec![Failed::new(format!("clients of {}", self.set.label()), why)]),
             }
         })
@@ -40,12 +37,14 @@ impl Errand for Retiring<'_> {
 }
 
 impl Retiring<'_> {
+    fn store(&self) -> ClusterStore<'_> {
+        ClusterStore { cluster: self.cluster, namespace: &self.set.ops_namespace }
+    }
+
     /// Whether nothing is kept of any client.
     pub(crate) async fn is_done(&self) -> bool {
-        let store = ClusterStore { cluster: self.cluster, namespace: &self.set.ops_namespace };
-        let Set { project, environment, review, .. } = self.set;
-        let identity = [project.clone(), environment.clone(), review.clone()];
-        store.list(Some(&identity)).await.is_ok_and(|known| known.is_empty())
+        let known = self.store().list(Some(&self.set.identity())).await;
+        known.is_ok_and(|known| known.is_empty())
     }
 
     async fn all(&self, store: &ClusterStore<'_>, known: Vec<Kept>) -> (bool, Vec<Failed>) {
